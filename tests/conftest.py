@@ -1,0 +1,33 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make `import ansible_collections.netwright.docknet...` work, here and in every process a test starts.
+
+Ansible finds a collection by its path alone, and a checkout may lie anywhere. So `tests/bootstrap` makes
+`.nox/collections/ansible_collections/netwright/docknet`, a link to the checkout, and this file puts it in front.
+Fixtures belong to the rings: `tests/kernel/conftest.py` and its neighbours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def collections() -> Path:
+    """The folder that holds `ansible_collections/netwright/docknet`, as a link or (under ansible-test) for real."""
+    if CHECKOUT.parts[-3:] == ("ansible_collections", "netwright", "docknet"):
+        return CHECKOUT.parents[2]
+    linked = CHECKOUT / ".nox" / "collections"
+    if not (linked / "ansible_collections" / "netwright" / "docknet" / "galaxy.yml").exists():
+        raise RuntimeError(f"{linked} is not there yet: run tests/bootstrap once")
+    return linked
+
+
+for variable in ("PYTHONPATH", "ANSIBLE_COLLECTIONS_PATH"):
+    paths = [str(collections()), *os.environ.get(variable, "").split(os.pathsep)]
+    os.environ[variable] = os.pathsep.join(path for path in dict.fromkeys(paths) if path)
+sys.path.insert(0, str(collections()))
