@@ -1,0 +1,223 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""What an operation does to the world: the kernel's part in a plan, as a function.
+
+The planner goes on from here after each step it plans, `after` is read off the result, and the tests hold it
+against the real kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any, Callable, Optional
+
+from .._model.bridge import Bridge
+from .._model.hosts import HostsChange, HostsKey
+from .._model.link import Birth, Interface, Link, LinkAddress, LinkKey, LinkRoute, Route, Settings
+from .._model.namespace import Namespace, Sysctl
+from .._model.plan import Operation, World
+from .._model.source import without
+from .._model.veth import Veth
+
+EMPTY: frozenset = frozenset()
+
+
+def effect(world: World, operation: Operation) -> None:
+    """Change `world` as `operation` changes a host. Values this file does not know belong to `EFFECTS`' other contributors."""
+    there = set(world.links) if operation.first else set()
+    EFFECTS[type(operation.value)](world, operation.action, operation.value)
+    if operation.first:
+        place = operation.value.name if isinstance(operation.value, Namespace) else None
+        _forget_sysctls(world, there - world.links.keys(), place)
+
+
+def _forget_sysctls(world: World, gone: set[LinkKey], place: Optional[str]) -> None:
+    """What takes the place of a link, or of a namespace, begins with the kernel's own settings."""
+    interfaces = {(key.netns, key.name) for key in gone}
+    for ref, path in list(world.sysctls):
+        if (place is not None and ref == place) or (len(path) > 3 and (ref, path[3]) in interfaces):
+            del world.sysctls[(ref, path)]
+
+
+def _namespace(world: World, action: str, value: Namespace) -> None:
+    world.left -= {value.name}
+    if action == "delete":
+        for key in [key for key in world.links if key.netns == value.name]:
+            if value.same_as:
+                del world.links[key]  # they live on under the first name
+            else:
+                _delete_link(world, key)
+        world.namespaces.pop(value.name, None)
+        world.sources.pop(value.name, None)
+        for ref, other in world.namespaces.items():
+            if other.same_as == value.name:
+                world.namespaces[ref] = replace(other, same_as="")
+        return
+    first = world.namespaces.get(value.same_as) if value.same_as else None
+    if first:
+        value = replace(first, name=value.name, same_as="" if ":" in first.name or "/" in first.name else first.name)
+    world.namespaces[value.name] = value
+
+
+def _sysctl(world: World, _action: str, value: Sysctl) -> None:
+    world.sysctls[(value.netns, value.path)] = value.value
+
+
+def _birth(world: World, _action: str, value: Birth) -> None:
+    born(world, value.link, master=value.link.master or "")
+    if value.peer:
+        born(world, value.peer, master="")
+    below = below_of(value.link)
+    if below and below in world.users:
+        world.users[below] += 1
+
+
+def born(world: World, link: Link, master: str) -> None:
+    """A link as its creating message leaves it. A bridge's MTU comes later: see _kernel/rtnetlink.py."""
+    here = (below_of(link) or link.key).netns == link.key.netns
+    world.links[link.key] = Link(
+        key=link.key,
+        data=link.data,
+        owner=link.owner,
+        altname="",
+        mac=link.mac or link.birth_mac,
+        mtu=None if isinstance(link.data, Bridge) else link.mtu,
+        master=master if here else "",
+        hairpin=False,
+        isolated=False,
+        promiscuous=False,
+        up=False,
+        addresses=EMPTY,
+        gateways=EMPTY,
+        routes=EMPTY,
+    )
+
+
+def _link(world: World, action: str, value: Link) -> None:
+    if action == "delete":
+        _delete_link(world, value.key)
+
+
+def _delete_link(world: World, key: LinkKey) -> None:
+    gone = world.links.pop(key, None)
+    if gone is None:
+        return
+    if isinstance(gone.data, Veth):
+        _delete_link(world, gone.data.peer)
+    _lose_routes(world, key)
+    below = below_of(gone)
+    if below and world.users.get(below):
+        world.users[below] -= 1
+    for child in children(world, key):
+        _delete_link(world, child.key)
+    if isinstance(gone.data, Bridge):
+        for port in list(ports_of(world, key)):
+            world.links[port.key] = replace(port, master="", **NEW_PORT)
+
+
+def _lose_routes(world: World, key: LinkKey, version: Optional[int] = None) -> None:
+    """The kernel drops a link's routes from all tables (net/ipv4/fib_semantics.c fib_sync_down_dev); rules stay."""
+    if key.netns in world.sources:
+        world.sources[key.netns] = without(key.netns, world.sources[key.netns], key, version)
+
+
+def _settings(world: World, _action: str, value: Settings) -> None:
+    link = world.links[value.link]
+    own: dict[str, Any] = {name: new for name, new in value.changes.items() if name in LINK_FIELDS}
+    if "master" in own:
+        own = {**NEW_PORT, **own}
+    rest: dict[str, Any] = {name: new for name, new in value.changes.items() if name not in LINK_FIELDS}
+    link = replace(link, **own)
+    if rest and link.data:
+        link = replace(link, data=replace(link.data, **rest))
+    if own.get("up") is False:
+        # net/ipv6/addrconf.c addrconf_ifdown takes the IPv6 addresses along, too.
+        left = frozenset(address for address in link.addresses or EMPTY if address.version == 4)
+        link = replace(link, addresses=left, gateways=EMPTY, routes=EMPTY)
+        _lose_routes(world, value.link)
+    world.links[value.link] = link
+    if "mtu" in own:
+        for other in children(world, value.link):
+            if other.mtu and other.mtu > own["mtu"]:
+                world.links[other.key] = replace(other, mtu=own["mtu"])
+
+
+def children(world: World, parent: LinkKey) -> list[Link]:
+    """The links that stand on this one."""
+    return [other for other in world.links.values() if below_of(other) == parent]
+
+
+def below_of(link: Link) -> Optional[LinkKey]:
+    """The parent of a link that has one."""
+    names = link.data.LINKS if link.data else ()
+    return getattr(link.data, names[0]) if names else None
+
+
+def ports_of(world: World, bridge: LinkKey) -> Iterator[Link]:
+    return (link for link in world.links.values() if link.master == bridge.name and link.key.netns == bridge.netns)
+
+
+LINK_FIELDS = frozenset(field.name for field in fields(Link))
+# A port that changes its bridge, or leaves it, is as new (net/bridge/br_if.c new_nbp).
+NEW_PORT: dict[str, Any] = {"hairpin": False, "isolated": False}
+
+
+def _address(world: World, action: str, value: LinkAddress) -> None:
+    link = world.links[value.link]
+    seen = link.addresses or EMPTY
+    if action == "add":
+        world.links[value.link] = replace(link, addresses=seen | {value.address})
+        return
+    left = frozenset(address for address in seen - {value.address} if not _goes_with(address, value.address))
+    link = replace(link, addresses=left)
+    if value.address.version == 4 and not any(address.version == 4 for address in left):
+        # The last one takes all routes along (net/ipv4/fib_frontend.c fib_inetaddr_event); another one none of them.
+        link = replace(link, gateways=_without_ipv4(link.gateways), routes=_without_ipv4(link.routes))
+        _lose_routes(world, value.link, version=4)
+    world.links[value.link] = link
+
+
+def _goes_with(address: Interface, removed: Interface) -> bool:
+    """Without promote_secondaries the first address of an IPv4 network takes the network's others along.
+
+    Which was the first is not looked at: what is put back without need is there already, and that is fine.
+    """
+    return address.version == 4 and address.network == removed.network
+
+
+def _without_ipv4(routes: Optional[frozenset[Route]]) -> frozenset[Route]:
+    return frozenset(route for route in routes or EMPTY if route.to.version == 6)
+
+
+def _route(world: World, action: str, value: LinkRoute) -> None:
+    link = world.links[value.link]
+    name = "gateways" if value.route.is_default else "routes"
+    seen: frozenset[Route] = getattr(link, name) or EMPTY
+    new: dict[str, Any] = {name: seen | {value.route} if action == "add" else seen - {value.route}}
+    world.links[value.link] = replace(link, **new)
+
+
+def _hosts(world: World, _action: str, value: HostsChange) -> None:
+    own, by_path = value.block.key, HostsKey(None, value.path)
+    # A file can be asked for as a container's and by its path.
+    for key in list(world.files) if own == by_path else [own, by_path]:
+        file = world.files.get(key)
+        if file and file.path == value.path:
+            world.files[key] = replace(file, content=value.of(file.content))
+
+
+EFFECTS: dict[type, Callable[[World, str, Any], None]] = {
+    Namespace: _namespace,
+    Sysctl: _sysctl,
+    Birth: _birth,
+    Link: _link,
+    Settings: _settings,
+    LinkAddress: _address,
+    LinkRoute: _route,
+    HostsChange: _hosts,
+}

@@ -1,0 +1,265 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""Planning of links: what is missing is born, what differs is set, what is too much goes.
+
+Generic over kinds: what may change and what may not is said by the kind's own value (`Kind.IDENTITY`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Optional
+
+from .._model.bridge import MAX_PORTS, Bridge
+from .._model.errors import Conflict, InvalidRequest
+from .._model.link import Birth, Kind, Link, LinkAddress, LinkKey, LinkRoute, Other, Settings
+from .._model.macvlan import Macvlan
+from .._model.owner import altname
+from .._model.plan import Question, Wanted
+from .._model.veth import Veth
+from . import macvlan, properties, route
+from .draft import Draft, claim
+from .effect import NEW_PORT, ports_of
+from .properties import because, current, in_order, wishes
+
+describe, facts, prepare, finish = properties.describe, properties.facts, macvlan.prepare, route.finish
+
+LEFT = "left over from a namespace that was deleted"
+PORT_SETTINGS = {"hairpin", "isolated"}
+
+
+def question(wanted: Wanted) -> Question:
+    link: Link = wanted.value
+    refs = {link.key.netns} | {key.netns for key in relatives(link)}
+    asked = Question(namespaces=set(refs), links=set(refs), owners={wanted.owner})
+    if link.addresses is not None or link.gateways is not None or link.routes is not None:
+        asked.addresses.add(link.key.netns)
+    asked.neighbours |= {(link.key.netns, key.netns) for key in relatives(link) if key.netns != link.key.netns}
+    if isinstance(link.data, Macvlan):
+        asked.add(macvlan.question(link.key))
+    return asked
+
+
+def relatives(link: Link) -> tuple[LinkKey, ...]:
+    """The links another namespace may hold that this one is tied to: its parent, its peer."""
+    if isinstance(link.data, Veth) and link.data.peer.name:
+        return (link.data.peer,)
+    return tuple(getattr(link.data, name) for name in link.data.LINKS) if link.data else ()
+
+
+def plan(wanted: Wanted, draft: Draft) -> None:
+    link: Link = wanted.value
+    if not wanted.present:
+        _remove(wanted, draft)
+        return
+    draft.need_namespace(wanted, link.key.netns)
+    for key in relatives(link):
+        draft.need_namespace(wanted, key.netns)
+    if link.data is None:
+        seen = draft.need_link(wanted, link.key, "link", _unknown(link.key))
+    else:
+        seen = _exist(wanted, link, draft)
+    _settle(wanted, link, seen, draft)
+    if isinstance(link.data, Bridge) and link.data.ports is not None:
+        _ports(wanted, link, link.data.ports, draft)
+
+
+def _remove(wanted: Wanted, draft: Draft) -> None:
+    link: Link = wanted.value
+    seen = draft.world.links.get(link.key)
+    if seen is None:
+        return
+    _same_kind(wanted, link, seen)
+    claim(wanted, seen.owner, seen.kind)
+    macvlan.release(wanted, seen, draft)
+    draft.do(wanted, "delete", seen, "to be absent")
+
+
+def _same_kind(wanted: Wanted, link: Link, seen: Link) -> None:
+    if link.kind != seen.kind:
+        what = f"a {seen.kind} of that name is there, not a {link.kind}"
+        raise Conflict(wanted.what, what, "remove it, or choose another name")
+
+
+def _exist(wanted: Wanted, link: Link, draft: Draft) -> Link:
+    """The link as it is, once it is there and his: made, or made again, where it has to be."""
+    seen = draft.world.links.get(link.key)
+    if seen is not None:
+        if not (wanted.recreate and seen.owner == wanted.owner):
+            _same_kind(wanted, link, seen)
+        adopted = claim(wanted, seen.owner, seen.kind)
+        differs = _identity(link, seen)
+        if not differs:
+            if adopted:
+                draft.do(wanted, "set", Settings(link.key, {"owner": wanted.owner}), "adopted")
+            return draft.world.links[link.key]
+        reason = LEFT if _left(wanted, link, seen, draft) else f"another identity: {differs}"
+        if not wanted.recreate and reason != LEFT:
+            raise Conflict(
+                wanted.what,
+                f"it is there with another identity ({differs})",
+                "set recreate: true to have it deleted and made again",
+            )
+        macvlan.release(wanted, seen, draft, first=True)
+        draft.do(wanted, "delete", seen, reason, first=True)
+        draft.ports.clear()
+    elif (link.key.netns, altname(wanted.owner, link.key.name)) in draft.renamed:
+        now = draft.renamed[(link.key.netns, altname(wanted.owner, link.key.name))].name
+        raise Conflict(wanted.what, f'it is there under another name, "{now}"', "rename it back, or delete it")
+    _stand_on(wanted, link, draft)
+    peer = _peer(wanted, link, draft)
+    own, other = (peer, link) if peer and peer.master and not link.master else (link, peer)
+    if own is not link:
+        _stand_on(wanted, own, draft)
+    draft.do(wanted, "create", Birth(own, other), "missing")
+    return draft.world.links[link.key]
+
+
+def _identity(link: Link, seen: Link) -> str:
+    """How the unchangeable part differs, or ''."""
+    if link.kind != seen.kind:
+        return f"it is a {seen.kind}, not a {link.kind}"
+    names: tuple[str, ...] = link.data.IDENTITY if link.data else ()
+    if isinstance(link.data, Macvlan) and isinstance(seen.data, Macvlan) and link.data.mode:
+        # drivers/net/macvlan.c: a living link is not taken into or out of passthru.
+        names += (
+            ("mode",) if link.data.mode != seen.data.mode and "passthru" in (link.data.mode, seen.data.mode) else ()
+        )
+    pairs = [(name, getattr(seen.data, name), getattr(link.data, name)) for name in names]
+    return ", ".join(f"{name} is {was}, not {new}" for name, was, new in pairs if was != new and _asked(new))
+
+
+def _left(wanted: Wanted, link: Link, seen: Link, draft: Draft) -> bool:
+    """Whether an end of a pair of ours is left over, because the namespace that the other is to be in was deleted by hand.
+
+    That one goes with it a moment later, or, where a process is still in there, not before that ends.
+    """
+    if not (isinstance(link.data, Veth) and isinstance(seen.data, Veth)) or seen.owner != wanted.owner:
+        return False
+    out_of_sight = seen.data.peer.name.startswith("#")
+    return out_of_sight and link.data.peer.netns not in (None, *draft.before.namespaces)
+
+
+def _asked(value: object) -> bool:
+    """Whether an identity field was given: a peer or parent without a name was not."""
+    return value is not None and not (isinstance(value, LinkKey) and not value.name)
+
+
+def _peer(wanted: Wanted, link: Link, draft: Draft) -> Optional[Link]:
+    """The other end of a pair that is to be made; its name must be free, or freed."""
+    if not isinstance(link.data, Veth):
+        return None
+    key = link.data.peer
+    there = draft.world.links.get(key)
+    if there:
+        left = _left(wanted, replace(link, key=key, data=Veth(link.key)), there, draft)
+        if not (wanted.recreate and there.owner == wanted.owner) and not left:
+            mine = there.owner == wanted.owner
+            raise Conflict(
+                wanted.what,
+                f'its other end "{key}" cannot be made: a {there.kind} of that name is there',
+                "set recreate: true to have that deleted" if mine else "remove it, or choose another name",
+            )
+        reason = LEFT if left else f"its name is for the other end of {link.key}"
+        draft.do(wanted, "delete", there, reason, first=True)
+        draft.ports.clear()
+    return draft.links[key]
+
+
+def _stand_on(wanted: Wanted, link: Link, draft: Draft) -> None:
+    parent = getattr(link.data, "parent", None)
+    if parent:
+        below = draft.need_link(wanted, parent, "parent", _unknown(parent))
+        if link.mtu and below.mtu and link.mtu > below.mtu:
+            raise Conflict(
+                wanted.what,
+                f'mtu {link.mtu} is more than the {below.mtu} of its parent "{parent}"',
+                "lower it, or raise the parent's",
+            )
+    if link.master:
+        _master(wanted, link, draft)
+
+
+def _unknown(key: LinkKey, data: Optional[Kind] = None) -> Link:
+    """A link that is not there yet and is taken as made: nothing is known of it."""
+    return Link(key=key, data=data or Other("device"))
+
+
+def _settle(wanted: Wanted, link: Link, seen: Link, draft: Draft) -> None:
+    changes: dict[str, object] = {}
+    mark = altname(wanted.owner, link.key.name)
+    if link.data is not None and seen.altname != mark:
+        changes["altname"] = mark
+    as_port = seen if link.master in (None, seen.master) else replace(seen, **NEW_PORT)
+    changes.update((name, new) for name, new in wishes(link) if current(as_port, name) != new)
+    if "master" in changes or "mtu" in changes:
+        _stand_on(wanted, link, draft)
+    if not (seen.master if link.master is None else link.master):
+        for name in PORT_SETTINGS & changes.keys():
+            raise Conflict(
+                wanted.what, f"{name} is a setting of a bridge's port, and {link.key} is none", "give master"
+            )
+    if changes:
+        draft.do(wanted, "set", Settings(link.key, changes), because(seen, changes))
+    if link.up is not None and seen.up != link.up:
+        draft.do(wanted, "set", Settings(link.key, {"up": link.up}), because(seen, {"up": link.up}))
+    _set_valued(wanted, link, draft)
+
+
+def _master(wanted: Wanted, link: Link, draft: Draft) -> None:
+    key = LinkKey(link.key.netns, str(link.master))
+    if key == link.key:
+        raise InvalidRequest(wanted.what, f'"{key}" is to be a port of itself', "name another bridge")
+    master = draft.need_link(wanted, key, "master", _unknown(key, Bridge()))
+    if not isinstance(master.data, Bridge):
+        raise Conflict(wanted.what, f'its master "{key}" is a {master.kind}, not a bridge', "name a bridge")
+    if key not in draft.ports:
+        draft.ports[key] = {port.key.name for port in ports_of(draft.world, key)}
+    if link.key.name not in draft.ports[key] and len(draft.ports[key]) >= MAX_PORTS:
+        why = f'bridge "{key}" has {MAX_PORTS} ports, all that Linux allows'
+        raise Conflict(wanted.what, why, "use a second bridge")
+    draft.ports[key].add(link.key.name)
+
+
+def _ports(wanted: Wanted, link: Link, names: frozenset[str], draft: Draft) -> None:
+    """Exactly these: missing ones are enslaved, whoever's they are; others are let go."""
+    for port in sorted(ports_of(draft.world, link.key), key=lambda port: port.key.name):
+        if port.key.name not in names and port.key not in draft.masters:
+            draft.do(wanted, "set", Settings(port.key, {"master": ""}), f"no port of {link.key.name} any more")
+            draft.ports.pop(link.key, None)
+    for name in sorted(names):
+        key = LinkKey(link.key.netns, name)
+        port = draft.need_link(wanted, key, "port", _unknown(key))
+        if port.master != link.key.name:
+            wish = Link(key=key, master=link.key.name)
+            _master(wanted, wish, draft)
+            draft.do(wanted, "set", Settings(key, {"master": link.key.name}), f"to be a port of {link.key.name}")
+
+
+def _set_valued(wanted: Wanted, link: Link, draft: Draft) -> None:
+    """Addresses and routes: exactly those given. Removing an address can take others along; those are put back."""
+    for name, make in (("routes", LinkRoute), ("gateways", LinkRoute), ("addresses", LinkAddress)):
+        for value in in_order(_known(draft, link, name) - _want(link, name)):
+            if name == "addresses":
+                macvlan.unroute(wanted, draft.world.links[link.key], (value,), draft, first=True)
+            draft.do(wanted, "remove", make(link.key, value), "not asked for")
+    down = draft.world.links[link.key].up is False
+    for name, make in (("addresses", LinkAddress), ("routes", LinkRoute), ("gateways", LinkRoute)):
+        if down and name != "addresses":
+            continue  # the kernel holds no route through a link that is down
+        for value in in_order(_want(link, name) - _known(draft, link, name)):
+            draft.do(wanted, "add", make(link.key, value), "missing")
+
+
+def _known(draft: Draft, link: Link, name: str) -> frozenset:
+    if getattr(link, name) is None:
+        return frozenset()
+    return getattr(draft.world.links[link.key], name) or frozenset()
+
+
+def _want(link: Link, name: str) -> frozenset:
+    return getattr(link, name) or frozenset()

@@ -1,0 +1,228 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""Carrying operations out on a host, in batches."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Callable, Optional
+
+from .._model.errors import DocknetError, KernelRefused, Several
+from .._model.hosts import HostsChange
+from .._model.link import Birth, Link, LinkAddress, LinkKey, LinkRoute, Settings
+from .._model.namespace import Namespace, NetnsRef, Sysctl
+from .._model.owner import altname
+from .._model.passage import Passage
+from .._model.plan import Operation, World
+from .._model.rule import RuleChange, Switch, TableChange
+from .._model.segment import SegmentChange
+from .._model.service import ServiceChange
+from .._model.source import SourceRoute
+from .._model.state import State
+from .._model.text import TextFile
+from . import hosts, links, namespaces, passage, rule, service, source, state, sysctl, text
+from . import rtnetlink as rt
+from .kinds import KINDS
+from .netlink import Message, NetlinkError, Socket
+from .places import Done, Places
+
+# Refusals that mean "it is so already", by what went before or beside it. Looking again is the judge.
+GONE = (errno.ENODEV, errno.ENOENT, errno.EADDRNOTAVAIL, errno.ESRCH)
+FINE: dict[tuple[type, str], tuple[int, ...]] = {
+    (Namespace, "set"): (errno.EEXIST,),
+    (Link, "delete"): GONE,
+    (LinkAddress, "remove"): GONE,
+    (LinkRoute, "remove"): GONE,
+    (LinkRoute, "add"): (errno.EEXIST,),
+    (SourceRoute, "remove"): GONE,
+    (SourceRoute, "add"): (errno.EEXIST,),
+}
+
+# Seconds for which an address that is in use is waited for, and between tries.
+PATIENCE, STEP = 2.0, 0.02
+
+# Who carries out what is neither netlink's nor nft's.
+FILES: dict[type, Callable[[Places, Sequence[Operation]], Done]] = {
+    Passage: passage.change,
+    ServiceChange: service.change,
+    TextFile: text.change,
+    State: state.change,
+}
+
+
+def apply(
+    host: Places,
+    world: World,
+    operations: Sequence[Operation],
+    rank: Callable[[Operation], int],
+    removal: Iterable[int],
+) -> Iterator[Operation]:
+    """Carry out in order, one batch for neighbours of one rank and place; yields each operation that is done.
+
+    Errors: stops at the first one, but not among removals, which all have their try: Several at the end.
+    """
+    service.check(operations)
+    writer = links.Writer(host, world.links)
+    late: list[DocknetError] = []
+    for step, some in itertools.groupby(operations, key=rank):
+        done = step_of(host, world, list(some), writer)
+        for operation, error in done:
+            if error is None:
+                yield operation
+            elif step in removal:
+                late.append(error)
+            else:
+                raise error
+    if late:
+        raise Several(late) if len(late) > 1 else late[0]
+
+
+def step_of(host: Places, world: World, operations: list[Operation], writer: links.Writer) -> Done:
+    """Each operation of one rank, with its error or None. Operations of a rank are of one family (see _engine/order.py)."""
+    sort = type(operations[0].value)
+    if sort is Namespace:
+        yield from make_namespaces(host, operations)
+    elif sort is Sysctl:
+        yield from write_sysctls(host, operations)
+    elif sort is Switch:
+        yield from rule.switch(host, operations)
+    elif sort in (RuleChange, SegmentChange, TableChange):
+        yield from rule.change(host, world.tables, operations)
+    elif sort is HostsChange:
+        yield from hosts.change(operations)
+    elif sort in FILES:
+        yield from FILES[sort](host, operations)
+    else:
+        yield from send_messages(host, operations, writer)
+
+
+def make_namespaces(host: Places, operations: list[Operation]) -> Done:
+    with namespaces.shared_directory():
+        for operation in operations:
+            name = operation.value.name
+            if operation.action == "set":
+                yield from send(host, name, [(operation, mark(operation.value))])
+                continue
+            try:
+                if operation.action == "delete":
+                    host.forget(name)
+                    namespaces.delete(name)
+                elif operation.value.same_as:
+                    namespaces.name_again(name, host.descriptor(operation.value.same_as))
+                else:
+                    namespaces.create(name, mark(operation.value))
+                yield operation, None
+            except DocknetError as error:
+                yield operation, error
+
+
+def write_sysctls(host: Places, operations: list[Operation]) -> Done:
+    for ref, some in itertools.groupby(operations, key=lambda operation: operation.value.netns):
+        with host.inside(ref):
+            for operation in some:
+                try:
+                    sysctl.write(operation.value)
+                    yield operation, None
+                except DocknetError as error:
+                    yield operation, error
+
+
+def send_messages(host: Places, operations: list[Operation], writer: links.Writer) -> Done:
+    """Netlink: neighbours of one place go out together. What one of them needs of an earlier one (its index) ends a batch."""
+    batch: list[tuple[Operation, list[Message]]] = []
+    made: set[LinkKey] = set()
+    place: NetnsRef = None
+    for operation in operations:
+        if isinstance(operation.value, Birth) and needs(operation.value) & made:
+            yield from send(host, place, batch)
+            batch, made = [], set()
+        here, messages = encode(writer, operation)
+        if batch and here != place:
+            yield from send(host, place, batch)
+            batch, made = [], set()
+        place = here
+        batch.append((operation, messages))
+        made.update(makes(operation.value))
+    yield from send(host, place, batch)
+
+
+def send(host: Places, place: NetnsRef, batch: list[tuple[Operation, list[Message]]]) -> Done:
+    try:
+        answers = iter(host.socket(place).send([message for _operation, messages in batch for message in messages]))
+    except NetlinkError as error:
+        raise KernelRefused(batch[0][0].what, error.refusal.text, code=error.refusal.code) from error
+    failed: Done = iter(())
+    for operation, messages in batch:
+        try:
+            some = list(itertools.islice(answers, len(messages)))
+            check(operation, once_more(host.socket(place), operation, messages, some))
+            yield operation, None
+        except DocknetError as error:
+            failed = itertools.chain(failed, [(operation, error)])
+    yield from failed
+
+
+def once_more(socket: Socket, operation: Operation, messages: list[Message], answers: list[Any]) -> list[Any]:
+    """A macvlan does not go up while another child of its parent has its MAC address: one of a deleted namespace, for a moment."""
+    end = time.monotonic() + PATIENCE
+    going_up = isinstance(operation.value, Settings) and operation.value.changes.get("up")
+    while going_up and any(one and one.code == errno.EADDRINUSE for one in answers) and time.monotonic() < end:
+        time.sleep(STEP)
+        answers = list(socket.send(messages))
+    return answers
+
+
+def check(operation: Operation, answers: Sequence[Any]) -> None:
+    for answer in answers:
+        if answer and answer.code not in FINE.get((type(operation.value), operation.action), ()):
+            why = f"the kernel refused to {operation.action} {operation.value}: {answer.text} (errno {answer.code})"
+            raise KernelRefused(operation.what, why, hint(operation.value, answer.code), code=answer.code)
+
+
+def hint(value: Any, code: int) -> Optional[str]:
+    """What the refusal means for this kind of link, where the kernel's word alone does not say it."""
+    if isinstance(value, Settings) and code == errno.EADDRINUSE:
+        return "find who has its MAC address on that parent: maybe a process in a namespace that was deleted"
+    return getattr(KINDS.get(value.link.kind), "HINTS", {}).get(code) if isinstance(value, Birth) else None
+
+
+def mark(value: Namespace) -> list[Message]:
+    """Loopback up, in its owner's group, and with the readable name."""
+    changes: dict[str, object] = {"up": True, "owner": value.owner, "altname": altname(str(value.owner), "lo")}
+    return rt.set_link(rt.LOOPBACK_INDEX, changes)
+
+
+def needs(birth: Birth) -> set[LinkKey]:
+    """The links whose index is in the message."""
+    return set(birth.link.under) | (set(birth.peer.under) if birth.peer else set())
+
+
+def makes(value: Any) -> tuple[LinkKey, ...]:
+    if not isinstance(value, Birth):
+        return ()
+    return (value.link.key,) + ((value.peer.key,) if value.peer else ())
+
+
+def encode(writer: links.Writer, operation: Operation) -> tuple[NetnsRef, list[Message]]:
+    value = operation.value
+    if isinstance(value, Birth):
+        return writer.create(value)
+    if isinstance(value, Link):
+        return writer.delete(value)
+    if isinstance(value, Settings):
+        return writer.set(value)
+    new = operation.action == "add"
+    if isinstance(value, LinkAddress):
+        return writer.address(new, value)
+    if isinstance(value, LinkRoute):
+        return writer.route(new, value)
+    if isinstance(value, SourceRoute):
+        return source.encode(writer.index(value.link) if value.link.name else 0, new, value)
+    raise TypeError(f"no message for {type(value).__name__}")

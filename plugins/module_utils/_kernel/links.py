@@ -1,0 +1,260 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""Links with their addresses and routes: seen in dumps, changed in batches."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Optional
+
+from .._model.errors import KernelRefused, Missing
+from .._model.link import Birth, Link, LinkAddress, LinkKey, LinkRoute, Other, Settings
+from .._model.namespace import Namespace, NetnsRef
+from .._model.owner import PREFIX, SEPARATOR, owner_of
+from . import rtnetlink as rt
+from .kinds import KINDS
+from .netlink import Message, NetlinkError, Socket, as_text, as_u32, attributes, each_attribute
+from .places import Places
+
+
+class _Raw:
+    """One link as it came, before what it stands on has a name."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.index, self.flags, start = rt.split_link(payload)
+        self.seen = attributes(payload, start)
+        self.name = as_text(self.seen[rt.IFLA_IFNAME])
+        info = attributes(self.seen[rt.IFLA_LINKINFO]) if rt.IFLA_LINKINFO in self.seen else {}
+        self.kind = as_text(info[rt.IFLA_INFO_KIND]) if rt.IFLA_INFO_KIND in info else ""
+        self.data = attributes(info[rt.IFLA_INFO_DATA]) if rt.IFLA_INFO_DATA in info else {}
+        self.port = attributes(info[rt.IFLA_INFO_SLAVE_DATA]) if rt.IFLA_INFO_SLAVE_DATA in info else {}
+        names = each_attribute(self.seen[rt.IFLA_PROP_LIST]) if rt.IFLA_PROP_LIST in self.seen else ()
+        self.altnames = tuple(as_text(data) for kind, data in names if kind == rt.IFLA_ALT_IFNAME)
+
+    def number(self, kind: int) -> Optional[int]:
+        return as_u32(self.seen[kind]) if kind in self.seen else None
+
+    def owner(self, groups: Mapping[int, str]) -> Optional[str]:
+        return owner_of(self.altnames) or groups.get(self.number(rt.IFLA_GROUP) or 0)
+
+
+def namespace(name: str, socket: Socket, groups: Mapping[int, str]) -> Namespace:
+    """A named namespace as its loopback shows it, through a socket in it."""
+    payload = socket.get(rt.get_link_at(rt.LOOPBACK_INDEX))
+    if payload is None:
+        return Namespace(name, marked=False, up=False)
+    raw = _Raw(payload)
+    marked = owner_of(raw.altnames) is not None
+    return Namespace(name, raw.owner(groups), marked, bool(raw.flags & rt.IFF_UP))
+
+
+def look(
+    places: Places,
+    namespaces: Iterable[NetnsRef],
+    addressed: Iterable[NetnsRef],
+    neighbours: Iterable[tuple[NetnsRef, NetnsRef]],
+    groups: Mapping[int, str],
+) -> dict[LinkKey, Link]:
+    """Every link of these namespaces; with addresses and routes in those `addressed`.
+
+    What a link stands on in another namespace is named where the pair is among `neighbours` (numbers the
+    kernel gives namespaces are per viewpoint, so each pair is asked about).
+    """
+    raw: dict[NetnsRef, dict[int, _Raw]] = {}
+    for ref in namespaces:
+        raw[ref] = {link.index: link for link in map(_Raw, links_of(places.socket(ref)))}
+    numbers = {pair: _number(places, *pair) for pair in neighbours if pair[0] in raw and pair[1] in raw}
+    beside: dict[NetnsRef, dict[int, NetnsRef]] = {ref: {} for ref in raw}
+    for (here, other), number in numbers.items():
+        if number is not None:
+            beside[here][number] = other
+    found = {}
+    for ref, links in raw.items():
+        for one in links.values():
+            link = _link(ref, one, links, beside[ref], raw, groups)
+            found[link.key] = link
+    for ref in addressed:
+        if ref in raw:
+            _add_addresses(places.socket(ref), ref, raw[ref], found)
+    return found
+
+
+def links_of(socket: Socket) -> list[bytes]:
+    return socket.dump(rt.get_links(), again=lambda payload: rt.get_link_at(rt.link_index(payload)))
+
+
+def standing_on(socket: Socket, index: int, number: Optional[int], here: bool) -> int:
+    """How many links of a socket's namespace stand on link `index` of another namespace, known there by `number`, or of this one."""
+    if number is None and not here:
+        return 0
+    seen = map(_Raw, links_of(socket))
+    return sum(
+        1
+        for one in seen
+        if one.number(rt.IFLA_LINK) == index != one.index
+        and one.number(rt.IFLA_LINK_NETNSID) == (None if here else number)
+    )
+
+
+def _number(places: Places, here: NetnsRef, other: NetnsRef) -> Optional[int]:
+    payload = places.socket(here).get(rt.get_nsid(places.descriptor(other)))
+    return rt.nsid(payload) if payload else None
+
+
+def _link(
+    ref: NetnsRef,
+    one: _Raw,
+    links: Mapping[int, _Raw],
+    beside: Mapping[int, NetnsRef],
+    raw: Mapping[NetnsRef, Mapping[int, _Raw]],
+    groups: Mapping[int, str],
+) -> Link:
+    master = links.get(one.number(rt.IFLA_MASTER) or 0)
+    mac = one.seen.get(rt.IFLA_ADDRESS, b"")
+    codec = KINDS.get(one.kind)
+    data = codec.decode(one.data, _below(ref, one, links, beside, raw)) if codec else Other(kind=one.kind or "device")
+    altname = next((text for text in one.altnames if text.startswith(PREFIX + SEPARATOR)), "")
+    return Link(
+        key=LinkKey(ref, one.name),
+        data=data,
+        owner=one.owner(groups),
+        altname=altname,
+        mac=mac.hex(":") if mac else "",
+        mtu=one.number(rt.IFLA_MTU),
+        master=master.name if master else "",
+        hairpin=bool(one.port.get(rt.IFLA_BRPORT_MODE, b"\0")[0]),
+        isolated=bool(one.port.get(rt.IFLA_BRPORT_ISOLATED, b"\0")[0]),
+        promiscuous=bool(one.flags & rt.IFF_PROMISC),
+        up=bool(one.flags & rt.IFF_UP),
+        index=one.index,
+    )
+
+
+def _below(
+    ref: NetnsRef,
+    one: _Raw,
+    links: Mapping[int, _Raw],
+    beside: Mapping[int, NetnsRef],
+    raw: Mapping[NetnsRef, Mapping[int, _Raw]],
+) -> LinkKey:
+    """The link this one stands on, or is paired with; a name no link can have where it is out of sight."""
+    index = one.number(rt.IFLA_LINK) or 0
+    number = one.number(rt.IFLA_LINK_NETNSID)
+    if number is None:
+        other, candidates = ref, links
+    elif number in beside:
+        other = beside[number]
+        candidates = raw[other]
+    else:
+        return LinkKey("another namespace", f"#{index}")
+    return LinkKey(other, candidates[index].name if index in candidates else f"#{index}")
+
+
+def _add_addresses(socket: Socket, ref: NetnsRef, links: Mapping[int, _Raw], found: dict[LinkKey, Link]) -> None:
+    addresses: dict[int, set] = {index: set() for index in links}
+    routes: dict[int, set] = {index: set() for index in links}
+    for payload in socket.dump(rt.get_addresses()):
+        address = rt.read_address(payload)
+        if address and address[0] in addresses:
+            addresses[address[0]].add(address[1])
+    for family in rt.FAMILIES.values():
+        for payload in routes_of(socket, family):
+            route = rt.read_route(payload)
+            if route and route[0] in routes:
+                routes[route[0]].add(route[1])
+    for index, one in links.items():
+        key = LinkKey(ref, one.name)
+        found[key] = replace(
+            found[key],
+            addresses=frozenset(addresses[index]),
+            gateways=frozenset(route for route in routes[index] if route.is_default),
+            routes=frozenset(route for route in routes[index] if not route.is_default),
+        )
+
+
+def routes_of(socket: Socket, family: int) -> list[bytes]:
+    try:
+        return socket.dump(rt.get_routes(family))
+    except NetlinkError as error:
+        if error.refusal.code != errno.ENOENT:
+            raise
+        return []  # a namespace that never had a route has no table for them
+
+
+class Writer:
+    """Turns values into messages. Indexes it has not seen are asked for, once each."""
+
+    def __init__(self, places: Places, links: Mapping[LinkKey, Link]) -> None:
+        self._places = places
+        self._kinds = {key: link.kind for key, link in links.items()}
+        self._altnames = {key: link.altname for key, link in links.items()}
+        self._indexes = {key: link.index for key, link in links.items()}
+
+    def forget(self, key: LinkKey) -> None:
+        """The link is gone, or about to be another one."""
+        self._indexes.pop(key, None)
+        self._altnames.pop(key, None)
+
+    def index(self, key: LinkKey) -> int:
+        found = self._indexes.get(key)
+        if not found:
+            try:
+                payload = self._places.socket(key.netns).get(rt.get_link(key.name))
+            except NetlinkError as error:
+                raise Missing(f"link {key}", error.refusal.text) from error
+            if payload is None:
+                raise KernelRefused(f"link {key}", "the kernel gave no answer about it")
+            found = self._indexes[key] = rt.link_index(payload)
+        return found
+
+    def create(self, birth: Birth) -> tuple[NetnsRef, list[Message]]:
+        """Where to send it and what: a link with a parent is made from its parent's namespace, into its own."""
+        link = birth.link
+        parent = getattr(link.data, "parent", None)
+        here = parent.netns if parent else link.key.netns
+        places = {peer.key.netns: self._places.descriptor(peer.key.netns) for peer in (birth.peer,) if peer}
+        data = KINDS[link.kind].encode(birth, places)
+        message = rt.new_link(
+            link,
+            data,
+            parent=self.index(parent) if parent else 0,
+            master=self.index(LinkKey(link.key.netns, link.master)) if link.master and here == link.key.netns else 0,
+            netns=self._places.descriptor(link.key.netns) if here != link.key.netns else None,
+        )
+        for key in (link.key,) + ((birth.peer.key,) if birth.peer else ()):
+            self.forget(key)
+            self._kinds[key] = link.kind
+        return here, [message]
+
+    def delete(self, link: Link) -> tuple[NetnsRef, list[Message]]:
+        message = rt.delete_link(self.index(link.key))
+        self.forget(link.key)
+        return link.key.netns, [message]
+
+    def set(self, settings: Settings) -> tuple[NetnsRef, list[Message]]:
+        key, changes = settings
+        index = self.index(key)
+        messages = []
+        old = self._altnames.get(key)
+        if old and "altname" in changes:
+            messages.append(rt.drop_altname(index, old))
+        master = changes.get("master")
+        messages += rt.set_link(index, changes, self.index(LinkKey(key.netns, str(master))) if master else 0)
+        kind = self._kinds.get(key, "")
+        for data in KINDS[kind].change(changes) if kind in KINDS else ():
+            messages.append(rt.set_data(index, kind, data))
+        return key.netns, messages
+
+    def address(self, new: bool, value: LinkAddress) -> tuple[NetnsRef, list[Message]]:
+        kind = rt.RTM_NEWADDR if new else rt.RTM_DELADDR
+        return value.link.netns, [rt.address_message(kind, self.index(value.link), value.address)]
+
+    def route(self, new: bool, value: LinkRoute) -> tuple[NetnsRef, list[Message]]:
+        kind = rt.RTM_NEWROUTE if new else rt.RTM_DELROUTE
+        return value.link.netns, [rt.route_message(kind, self.index(value.link), value.route)]

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""How packets get to an address, and which addresses are the host's own: as the kernel's routing says.
+
+Of the namespace the calling thread is in, which is the socket's.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_interface, ip_network
+from typing import Optional
+
+from .._model.link import Address, Interface, Network
+from .._model.owner import owner_of
+from .._model.rule import Path
+from . import rtnetlink as rt
+from . import sysctl
+from .netlink import Message, NetlinkError, Socket, as_text, as_u32, attribute, attributes, each_attribute
+
+# linux/rtnetlink.h: struct rtmsg, struct ifaddrmsg, and the only sorts of route that lead to a place.
+ROUTE, ADDRESS = struct.Struct("=BBBBBBBBI"), struct.Struct("=BBBBI")
+RTN_UNICAST, RTN_LOCAL = 1, 2
+
+
+def find(socket: Socket, targets: Iterable[Address]) -> dict[Address, Optional[Path]]:
+    """The way to each of these addresses; None where there is none."""
+    on_links: dict[int, list[Network]] = {}
+    for at, mine in addresses(socket):
+        on_links.setdefault(at, []).append(mine.network)
+    found: dict[Address, Optional[Path]] = {}
+    devices: dict[int, tuple[str, bool]] = {}
+    for target in targets:
+        way = _route(socket, target)
+        if way is None:
+            found[target] = None
+            continue
+        sort, index = way
+        if index not in devices:
+            devices[index] = _device(socket, index)
+        device, marked = devices[index]
+        own = sort == RTN_LOCAL
+        near = [network for network in on_links.get(index, ()) if not own and target in network]
+        alone = ip_network(f"{target}/{target.max_prefixlen}")
+        subnet = max(near, key=lambda network: network.prefixlen, default=alone)
+        found[target] = Path(device, subnet, own, None if own else route_localnet(device), marked)
+    return found
+
+
+def _route(socket: Socket, target: Address) -> Optional[tuple[int, int]]:
+    """The sort of route that leads there, and the index of its interface."""
+    header = ROUTE.pack(rt.FAMILIES[target.version], target.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
+    try:
+        answer = socket.get(Message(rt.RTM_GETROUTE, 0, header + attribute(rt.RTA_DST, target.packed)))
+    except NetlinkError:
+        return None
+    raw = attributes(answer, ROUTE.size).get(rt.RTA_OIF) if answer else None
+    if answer is None or raw is None:
+        return None
+    sort = int(ROUTE.unpack_from(answer)[7])
+    return (sort, as_u32(raw)) if sort in (RTN_UNICAST, RTN_LOCAL) else None
+
+
+def _device(socket: Socket, index: int) -> tuple[str, bool]:
+    """The name of a link, and whether it has a mark of ours."""
+    payload = socket.get(Message(rt.RTM_GETLINK, 0, rt.link_header(index))) or b""
+    seen = attributes(payload, rt.split_link(payload)[2])
+    names = each_attribute(seen[rt.IFLA_PROP_LIST]) if rt.IFLA_PROP_LIST in seen else ()
+    altnames = tuple(as_text(data) for kind, data in names if kind == rt.IFLA_ALT_IFNAME)
+    return as_text(seen[rt.IFLA_IFNAME]), owner_of(altnames) is not None
+
+
+def addresses(socket: Socket) -> Iterator[tuple[int, Interface]]:
+    """(index of the link, address) of every address there is, whoever set it."""
+    for payload in socket.dump(rt.get_addresses()):
+        _family, length, _flags, _scope, index = ADDRESS.unpack_from(payload)
+        seen = attributes(payload, ADDRESS.size)
+        yield index, ip_interface((seen.get(rt.IFA_LOCAL) or seen[rt.IFA_ADDRESS], length))
+
+
+def route_localnet(device: str) -> Optional[bool]:
+    """Whether packets of 127.0.0.0/8 may pass the interface; None when there is no such interface, or no IPv4 on it."""
+    value = sysctl.read(("net", "ipv4", "conf", device, "route_localnet"))
+    return None if value is None else value != "0"

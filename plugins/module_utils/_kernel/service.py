@@ -1,0 +1,314 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+
+"""Programs that run for a network: seen by their processes, started, told of changes, stopped.
+
+A service's directory holds its files and three of ours: `spec`, what it was started with, which tells whose it is;
+`pid`, its process and when that started (a number alone may be another process's by now); `log`, what it says.
+
+Where systemd runs, a service is one of its transient units, so it is started again when it fails; else a process that
+was let go of, and the next run starts it again. Neither outlives a reboot, as /run doesn't.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Optional
+
+from .._model.errors import DocknetError, KernelRefused
+from .._model.plan import Operation, Question, World
+from .._model.service import CHANGED, Service, ServiceChange, ServiceFile
+from . import files, namespaces, program
+from .places import Done, Places
+
+ROOT = "/run/docknet/service"
+SYSTEMD = "/run/systemd/system"
+SPEC, PID, LOG = "spec", "pid", "log"
+# Seconds: until it must have become the program; how long that must then live; from SIGTERM to SIGKILL; from that to the end.
+START, SETTLE, POLITE, FORCED = 2.0, 0.1, 3.0, 2.0
+STEP = 0.01
+
+
+class Process(NamedTuple):
+    """A process that cannot be mistaken for a later one of the same number."""
+
+    pid: int
+    start: str
+
+
+# -- looking --------------------------------------------------------------------------------------------------
+
+
+def look(places: Places, question: Question, world: World) -> None:
+    """The services asked for, and with `owned` all of the owners'."""
+    names = set(question.services)
+    if question.owned:
+        with contextlib.suppress(FileNotFoundError):
+            names |= set(os.listdir(ROOT))
+    for name in names:
+        seen = _seen(places, name)
+        if seen and (name in question.services or seen.owner in question.owners):
+            world.services[name] = seen
+
+
+def _seen(places: Places, name: str) -> Optional[Service]:
+    service = _specification(name)
+    if service is None:
+        return None
+    kept = [_read(name, one.path) == _expand(name, one.content) for one in service.files]
+    read = tuple(one if same else one._replace(content=CHANGED) for one, same in zip(service.files, kept))
+    return replace(service, files=read, running=_runs(places, service))
+
+
+def _specification(name: str) -> Optional[Service]:
+    """What it was started with. A directory without that was left by a killed run, and is nobody's."""
+    said = _read(name, SPEC)
+    if said is None:
+        return None
+    try:
+        spec: dict[str, Any] = json.loads(said)
+        kept = tuple(ServiceFile(*one) for one in spec["files"])
+        return Service(name, spec["owner"], spec["netns"], tuple(spec["command"]), kept, spec["package"])
+    except (ValueError, KeyError, TypeError):
+        return Service(name)
+
+
+def _runs(places: Places, service: Service) -> bool:
+    """Whether its process is there, and in the namespace that now has the name."""
+    process = _process(service.name)
+    if process is None or not _alive(process):
+        return False
+    with contextlib.suppress(OSError, DocknetError):
+        here = os.fstat(places.descriptor(service.netns))
+        return os.path.samestat(here, os.stat(f"/proc/{process.pid}/ns/net"))
+    return False
+
+
+def _process(name: str) -> Optional[Process]:
+    words = (_read(name, PID) or "").split()
+    return Process(int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else None
+
+
+def _alive(process: Process) -> bool:
+    """One that has ended and that nobody has reaped (state Z) is dead."""
+    with contextlib.suppress(OSError), open(f"/proc/{process.pid}/stat", encoding="utf-8", errors="replace") as file:
+        words = file.read().rpartition(")")[2].split()
+        return len(words) > 19 and words[19] == process.start and words[0] not in "ZX"
+    return False
+
+
+def _read(name: str, file: str) -> Optional[str]:
+    with (
+        contextlib.suppress(OSError),
+        open(os.path.join(ROOT, name, file), encoding="utf-8", errors="replace") as opened,
+    ):
+        return opened.read()
+    return None
+
+
+def _expand(name: str, text: str) -> str:
+    return text.replace("{dir}", os.path.join(ROOT, name))
+
+
+# -- doing ----------------------------------------------------------------------------------------------------
+
+
+def check(operations: Sequence[Operation]) -> None:
+    """Whether the programs are there, before anything is changed. Errors: Unsupported."""
+    for operation in operations:
+        value = operation.value
+        if isinstance(value, ServiceChange) and operation.action != "delete" and value.start:
+            _find(operation.what, value.service)
+
+
+def _find(what: str, service: Service) -> str:
+    way_out = f"install the package {service.package}" if service.package else "install it"
+    return program.find(what, service.command[0], way_out)
+
+
+def change(places: Places, operations: Sequence[Operation]) -> Done:
+    """Those that are started are waited for together, at the end."""
+    started: list[Operation] = []
+    for operation in operations:
+        what, value = operation.what, operation.value
+        try:
+            if operation.action == "delete":
+                _remove(what, value.service.name)
+            elif value.start:
+                _start(places, what, value.service)
+                started.append(operation)
+                continue
+            else:
+                _tell(what, value.service)
+            yield operation, None
+        except DocknetError as error:
+            yield operation, error
+        except OSError as error:
+            why = f"{value} cannot be changed: {error.strerror}"
+            yield operation, KernelRefused(what, why, code=error.errno)
+    yield from _settled(started)
+
+
+def _start(places: Places, what: str, service: Service) -> None:
+    """Errors: Unsupported where the program is not there: then nothing is changed."""
+    path = _find(what, service)
+    _stop(what, service.name)
+    folder = os.path.join(ROOT, service.name)
+    files.make_directory(folder)
+    # The lock's file may have been the first in there, and made by somebody who lets nobody look in.
+    os.chmod(os.path.dirname(ROOT), 0o755)
+    _write_files(service)
+    _write(service.name, SPEC, _spec(service))
+    _forget(service.name, LOG, PID)
+    arguments = [_expand(service.name, word) for word in service.command[1:]]
+    command = program.recorded(path, arguments, os.path.join(folder, PID))
+    log = os.path.join(folder, LOG)
+    if os.path.isdir(SYSTEMD):
+        _start_unit(what, service, command, folder, log)
+        return
+    with places.inside(service.netns):
+        program.start(command, folder, log)
+
+
+def _start_unit(what: str, service: Service, command: list[str], folder: str, log: str) -> None:
+    answer = program.ask(what, "systemd-run", unit(service, command, folder, log), "", 30.0, "install systemd")
+    if answer.code:
+        raise KernelRefused(what, f"systemd does not start {service}: {answer.err.strip()}")
+
+
+def unit(service: Service, command: list[str], folder: str, log: str) -> list[str]:
+    """The arguments of systemd-run(1). A dollar sign is systemd's own before it is the shell's."""
+    properties = ["Type=exec", "Restart=on-failure", "RestartSec=1", f"WorkingDirectory={folder}"]
+    properties += ["StandardOutput=null", f"StandardError=append:{log}"]
+    if service.netns is not None:
+        properties.append(f"NetworkNamespacePath={namespaces.path_of(service.netns)}")
+    words = ["--quiet", "--collect", "--no-ask-password", f"--unit={_unit(service.name)}"]
+    words += [f"--description={service}", *(f"--property={one}" for one in properties)]
+    return [*words, "--", *(word.replace("$", "$$") for word in command)]
+
+
+def _unit(name: str) -> str:
+    return f"docknet-{name}.service"
+
+
+def _settled(started: list[Operation]) -> Done:
+    """Each started one with its error, when all have become their programs and lived on for a moment."""
+    end = time.monotonic() + START
+    since: dict[str, float] = {}
+    waiting = list(started)
+    while waiting:
+        time.sleep(STEP)
+        now = time.monotonic()
+        for operation in list(waiting):
+            name = operation.value.service.name
+            process = _process(name)
+            dead = process is not None and not _alive(process)
+            if process is not None and not dead and name not in since and _became(process):
+                since[name] = now
+            if dead or now >= end or now - since.get(name, now) >= SETTLE:
+                waiting.remove(operation)
+                alive = process is not None and not dead
+                yield operation, None if alive else _ended(operation.what, operation.value.service)
+
+
+def _became(process: Process) -> bool:
+    """Whether it is the program by now, and no more the shell that wrote down its number."""
+    with contextlib.suppress(OSError), open(f"/proc/{process.pid}/cmdline", "rb") as file:
+        return program.RECORD.encode() not in file.read()
+    return False
+
+
+def _ended(what: str, service: Service) -> KernelRefused:
+    said = [line.strip() for line in (_read(service.name, LOG) or "").splitlines() if line.strip()]
+    last = f': "{said[-1]}"' if said else " without a word"
+    why = f"{service.command[0]} ended as soon as it was started{last}"
+    return KernelRefused(what, why, f"see {os.path.join(ROOT, service.name, LOG)}, and run again")
+
+
+def _tell(what: str, service: Service) -> None:
+    """The specification comes last: until the program was told, its files count as changed."""
+    _write_files(service)
+    process = _process(service.name)
+    if process is None or not _alive(process):
+        raise KernelRefused(what, f"{service} has ended meanwhile", "run again")
+    os.kill(process.pid, signal.SIGHUP)
+    _write(service.name, SPEC, _spec(service))
+
+
+def _remove(what: str, name: str) -> None:
+    """The specification goes last, so that a killed run leaves it to be found."""
+    _stop(what, name)
+    folder = os.path.join(ROOT, name)
+    _forget(name, *(one for one in _content(folder) if one != SPEC))
+    _forget(name, SPEC)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(folder)
+    with contextlib.suppress(OSError):
+        os.rmdir(ROOT)
+
+
+def _stop(what: str, name: str) -> None:
+    """Errors: KernelRefused where it does not end."""
+    if os.path.isdir(SYSTEMD):
+        program.ask(what, "systemctl", ["stop", _unit(name)], "", 30.0, "install systemd")
+    process = _process(name)
+    for number, patience in ((signal.SIGTERM, POLITE), (signal.SIGKILL, FORCED)):
+        if process is None or not _alive(process):
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+        end = time.monotonic() + patience
+        while _alive(process) and time.monotonic() < end:
+            time.sleep(STEP)
+    if process and _alive(process):
+        raise KernelRefused(what, f"service {name} does not end, not even when killed", "see what holds its process")
+
+
+# -- its directory --------------------------------------------------------------------------------------------
+
+
+def _spec(service: Service) -> str:
+    said = {"owner": service.owner, "netns": service.netns, "command": service.command, "package": service.package}
+    return json.dumps({**said, "files": service.files}, indent=1)
+
+
+def _write_files(service: Service) -> None:
+    """Those that it had and has no more go; what the program itself put there stays."""
+    for file in service.files:
+        _write(service.name, file.path, _expand(service.name, file.content))
+    before = _specification(service.name)
+    kept = {file.path for file in service.files}
+    _forget(service.name, *(file.path for file in before.files if file.path not in kept) if before else ())
+
+
+def _write(name: str, file: str, content: str) -> None:
+    """Whole at any moment: a program that reads it meanwhile sees the old or the new. It may run as anybody."""
+    path = os.path.join(ROOT, name, file)
+    if _read(name, file) == content:
+        return
+    with open(f"{path}.new", "w", encoding="utf-8") as opened:
+        os.fchmod(opened.fileno(), 0o644)
+        opened.write(content)
+    os.replace(f"{path}.new", path)
+
+
+def _content(folder: str) -> list[str]:
+    with contextlib.suppress(FileNotFoundError):
+        return os.listdir(folder)
+    return []
+
+
+def _forget(name: str, *names: str) -> None:
+    for one in names:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(ROOT, name, one))

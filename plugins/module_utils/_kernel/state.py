@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""The saved specifications, /var/lib/docknet/NAME.json: root's alone, each whole at every moment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import Optional
+
+from .._model.errors import KernelRefused
+from .._model.plan import Operation, Question, World
+from .._model.state import State
+from .._model.statefile import DIRECTORY, FILE, DamagedState, decode, encode, path_of
+from . import files
+from .places import Done, Places
+
+
+def look(_places: Places, question: Question, world: World) -> None:
+    """All of them: what one topology has, no other may choose. Errors: DamagedState, Unsupported, Conflict, KernelRefused."""
+    if not (question.states or question.survey):
+        return
+    try:
+        names = sorted(found[1] for found in map(FILE.fullmatch, os.listdir(DIRECTORY)) if found)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise KernelRefused(DIRECTORY, f"it cannot be read: {error.strerror}", code=error.errno) from error
+    for name in names:
+        content = read(name)
+        if content is not None:
+            world.states[name] = decode(name, content)
+
+
+def read(name: str) -> Optional[str]:
+    path = path_of(name)
+    what = f"topology {name}"
+    try:
+        file = files.open_plain(what, path, os.O_RDONLY)
+        if file is None:
+            return None
+        with files.descriptor(file):
+            return files.read(file).decode()
+    except OSError as error:
+        raise KernelRefused(what, f"{path} cannot be read: {error.strerror}", code=error.errno) from error
+    except UnicodeDecodeError:
+        why = f"{path} is damaged (it is no text)"
+        raise DamagedState(what, why, "remove the file, and it is made again from what is seen on the host") from None
+
+
+def change(_places: Places, operations: Sequence[Operation]) -> Done:
+    for operation in operations:
+        state: State = operation.value
+        try:
+            if operation.action == "delete":
+                delete(state.name)
+            else:
+                write(state.name, encode(state).encode())
+            yield operation, None
+        except OSError as error:
+            why = f"{path_of(state.name)} cannot be written: {error.strerror}"
+            yield operation, KernelRefused(operation.what, why, code=error.errno)
+
+
+def write(name: str, content: bytes) -> None:
+    """Until it is complete and on the disk it has another name; a run that is killed leaves the old one as it was."""
+    path, unfinished = path_of(name), unfinished_of(name)
+    files.make_directory(DIRECTORY)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(unfinished)
+    try:
+        file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with files.descriptor(file):
+            os.fchmod(file, 0o600)
+            files.put(file, content, 0)
+            os.fsync(file)
+        os.rename(unfinished, path)
+        sync(DIRECTORY)
+    except OSError:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        raise
+
+
+def delete(name: str) -> None:
+    for path in (unfinished_of(name), path_of(name)):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+    with contextlib.suppress(OSError):
+        sync(DIRECTORY)
+        os.rmdir(DIRECTORY)
+
+
+def unfinished_of(name: str) -> str:
+    return f"{DIRECTORY}/.{name}.json.new"
+
+
+def sync(directory: str) -> None:
+    """A new name is on the disk when its directory is."""
+    with files.descriptor(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as number:
+        os.fsync(number)

@@ -1,0 +1,210 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""What else a host has: subnets, listeners, name servers. All of it of the namespace the run is in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import NamedTuple, Optional
+
+from .._model.link import Address, Interface, Link, LinkKey, Network
+from .._model.owner import group
+from .._model.plan import Question, World
+from .._model.rule import Ports
+from .._model.state import Listener, OnLink, Surroundings
+from . import links, paths, sysctl
+from . import rtnetlink as rt
+from .netlink import as_u32, attributes
+from .places import Places
+
+RESOLVER = "/etc/resolv.conf"
+MACHINE = "/etc/machine-id"
+# linux/rtnetlink.h: ways of a route beside one RTA_GATEWAY, and who made it.
+RTA_MULTIPATH, RTA_VIA, RTPROT_RA = 9, 18, 9
+RTN_UNICAST = 1
+# Column "st" of /proc/net: TCP_LISTEN, and TCP_CLOSE, which is a UDP socket that is not connected to anybody.
+WAITING = {"tcp": "0A", "udp": "07"}
+# How many open files of all processes are looked at, to name who listens. Beyond that nobody is named.
+OPEN_FILES = 100_000
+
+
+def look(places: Places, question: Question, world: World) -> None:
+    if not question.survey:
+        return
+    seen = host_links(places, question, world)
+    on_link, routed, uplinks = subnets(places, seen)
+    own = addresses(places, seen)
+    here = {OnLink(one.network, device, owner) for one, device, owner in own if is_elsewhere(one.network)}
+    servers, search = resolver()
+    world.surroundings = Surroundings(
+        on_link=tuple(sorted(on_link | here, key=str)),
+        routed=tuple(sorted(routed, key=str)),
+        servers=servers,
+        search=search,
+        listeners=tuple(listeners()),
+        free_ports=free_ports(),
+        uplinks=tuple(sorted(uplinks)),
+        machine=machine(),
+        addresses=frozenset(one.ip for one, _device, owner in own if owner is None and is_elsewhere(one.network)),
+        reserved=reserved_ports(),
+    )
+
+
+def host_links(places: Places, question: Question, world: World) -> dict[int, Link]:
+    """The host's own links by their index."""
+    found: Mapping[LinkKey, Link] = world.links
+    if None not in question.links:
+        groups = {group(owner): owner for owner in question.owners}
+        found = links.look(places, [None], (), (), groups)
+    return {link.index: link for link in found.values() if link.key.netns is None}
+
+
+class _Own(NamedTuple):
+    address: Interface
+    device: str
+    owner: Optional[str]
+
+
+def addresses(places: Places, seen: Mapping[int, Link]) -> list[_Own]:
+    """Those of links that are down count too: they may come up."""
+    found = paths.addresses(places.socket(None))
+    return [_Own(address, seen[index].key.name, seen[index].owner) for index, address in found if index in seen]
+
+
+def is_elsewhere(network: Network) -> bool:
+    """Whether a subnet says something about others: neither loopback, link-local, multicast nor the default route."""
+    return network.prefixlen > 0 and not (network.is_loopback or network.is_link_local or network.is_multicast)
+
+
+def subnets(places: Places, seen: Mapping[int, Link]) -> tuple[set[OnLink], set[Network], set[str]]:
+    """What the main table says: subnets on links, subnets beyond a next hop, links with an advertised default route."""
+    on_link: set[OnLink] = set()
+    routed: set[Network] = set()
+    uplinks: set[str] = set()
+    for family in rt.FAMILIES.values():
+        for payload in links.routes_of(places.socket(None), family):
+            _family, length, _from, _tos, _table, protocol, _scope, sort, flags = paths.ROUTE.unpack_from(payload)
+            words = attributes(payload, paths.ROUTE.size)
+            if sort != RTN_UNICAST or flags & rt.RTM_F_CLONED:
+                continue
+            link = seen.get(as_u32(words[rt.RTA_OIF])) if rt.RTA_OIF in words else None
+            to = ip_network((words.get(rt.RTA_DST) or bytes(4 if family == socket.AF_INET else 16), length))
+            if to.prefixlen == 0 and to.version == 6 and protocol == RTPROT_RA and link and takes_routes(link):
+                uplinks.add(link.key.name)
+            if not is_elsewhere(to):
+                continue
+            if link is None or {rt.RTA_GATEWAY, RTA_VIA, RTA_MULTIPATH} & words.keys():
+                routed.add(to)
+            else:
+                on_link.add(OnLink(to, link.key.name, link.owner))
+    return on_link, routed, uplinks
+
+
+def takes_routes(link: Link) -> bool:
+    """Whether the kernel itself follows the advertisements there; a daemon that does goes on doing so."""
+    return sysctl.read(("net", "ipv6", "conf", link.key.name, "accept_ra")) in ("1", "2")
+
+
+def resolver() -> tuple[tuple[Address, ...], tuple[str, ...]]:
+    """The host's name servers and its search list: resolv.conf(5)."""
+    servers: list[Address] = []
+    search: tuple[str, ...] = ()
+    for line in lines(RESOLVER):
+        word, *rest = line.split() or [""]
+        if word == "nameserver" and rest:
+            with contextlib.suppress(ValueError):
+                servers.append(ip_address(rest[0].partition("%")[0]))
+        elif word in ("search", "domain"):
+            search = tuple(rest)
+    return tuple(dict.fromkeys(servers)), search
+
+
+def lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def machine() -> str:
+    """What stays over boots: the machine's number, where it has one, else its name."""
+    number = "".join(lines(MACHINE)[:1]).strip()
+    return number if number and number != "uninitialized" else socket.gethostname()
+
+
+# -- ports ------------------------------------------------------------------------------------------------------
+
+
+def listeners() -> Iterator[Listener]:
+    """Who waits for packets on which port. A socket for :: with both families is told as ::."""
+    found = [(each, *one) for each in ("tcp", "udp") for table in (each, f"{each}6") for one in waiting(table)]
+    names = processes({inode for _protocol, _address, _port, inode in found})
+    told = {
+        Listener(protocol, address, port, names.get(inode, ""))
+        for protocol, address, port, inode in found
+        if not (protocol == "udp" and port == 0)
+    }
+    yield from sorted(told, key=lambda one: (one.protocol, one.port, str(one.address), one.process))
+
+
+def waiting(table: str) -> Iterator[tuple[Address, int, int]]:
+    """(address, port, inode) from /proc/net/tcp and its like (proc_net_tcp.rst)."""
+    for line in lines(f"/proc/thread-self/net/{table}")[1:]:
+        words = line.split()
+        if len(words) > 9 and words[3] == WAITING[table.rstrip("6")]:
+            raw, _colon, port = words[1].partition(":")
+            yield address_of(raw), int(port, 16), int(words[9])
+
+
+def address_of(raw: str) -> Address:
+    """From words of 32 bits, each as the machine's memory has it."""
+    packed = b"".join(struct.pack("=I", int(raw[at : at + 8], 16)) for at in range(0, len(raw), 8))
+    found = ip_address(packed)
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return mapped or found
+
+
+def processes(inodes: set[int]) -> dict[int, str]:
+    """ "nginx (pid 812)" for each socket; of several processes that have it the oldest."""
+    found: dict[int, str] = {}
+    left = OPEN_FILES
+    sockets = {f"socket:[{inode}]": inode for inode in inodes}
+    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
+        if len(found) == len(sockets) or left <= 0:
+            break
+        for inode in held(pid, sockets):
+            if inode == 0:
+                left -= 1
+            else:
+                found.setdefault(inode, f"{''.join(lines(f'/proc/{pid}/comm')[:1])} (pid {pid})")
+    return found
+
+
+def held(pid: int, sockets: Mapping[str, int]) -> Iterator[int]:
+    """For each open file of a process the inode, where it is one of these sockets, else 0."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                yield sockets.get(os.readlink(f"/proc/{pid}/fd/{name}"), 0)
+
+
+def free_ports() -> Ports:
+    first, last = (sysctl.read(("net", "ipv4", "ip_local_port_range")) or "32768 60999").split()
+    return Ports(int(first), int(last))
+
+
+def reserved_ports() -> tuple[Ports, ...]:
+    """ "8080,9148-9150"."""
+    words: Iterable[str] = (sysctl.read(("net", "ipv4", "ip_local_reserved_ports")) or "").split(",")
+    pairs = [word.partition("-") for word in words if word]
+    return tuple(Ports(int(first), int(last or first)) for first, _dash, last in pairs)

@@ -1,0 +1,175 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""The layout of our nftables tables, the part that filters: which elements a segment is made of, and back.
+
+    segments          docknet0                     all of them; its comment says whose, and what else is to be said
+    within            docknet0 . docknet0          containers of it may reach each other; where they may not:
+    apart             docknet0 . docknet0
+    apart_ports       veth1                        the same, in table bridge: ports between which no frame passes
+    closed            docknet0                     internal
+    routed_ip         docknet0                     mode of a family, where it is not nat
+    unprotected_ip    docknet0
+    open_ip           172.17.0.3 . 6 . 80-90       what may come from outside, mode routed
+    trusted           wg0 . docknet0               from where everything may come
+    resolver_ip       172.17.0.3 -> 5301           where the questions of a container go
+
+Those whose key does not end in the device say it in their comment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any, Optional
+
+from .namespace import NetnsRef
+from .nft import FAMILIES, PROTOCOLS, published_by
+from .owner import PREFIX, SEPARATOR
+from .rule import Element, ElementKey, Ports
+from .segment import ISOLATED, NAT, ROUTED, UNPROTECTED, Opening, Segment
+
+SEGMENTS, BRIDGE_PORTS = "segments", "apart_ports"
+# What a packet carries that is let through, for other people's chains to know it by. One bit: the others are theirs
+# (Kubernetes has 0x4000 and 0x8000, Tailscale 0x40000 and 0x80000).
+PASSED = 0x200000
+# The sets whose elements' comments say the device, and those whose keys do.
+BY_COMMENT = frozenset(
+    {BRIDGE_PORTS, *(f"{name}_{family}" for name in ("open", "resolver") for family in ("ip", "ip6"))}
+)
+BY_KEY = frozenset(
+    {SEGMENTS, "within", "apart", "closed", "trusted"}
+    | {f"{name}_{family}" for name in ("routed", "unprotected") for family in ("ip", "ip6")}
+)
+MARK = re.compile(
+    rf"{PREFIX}{SEPARATOR}(?P<owner>[A-Za-z0-9_.-]+)(?: on (?P<device>[^ /]+))?(?P<apart> icc=no)?(?P<internal> internal)?"
+    r"(?: ip=(?P<ip>[a-z-]+))?(?: ip6=(?P<ip6>[a-z-]+))?"
+)
+NAMES = {number: name for name, number in PROTOCOLS.items()}
+MODES = (NAT, UNPROTECTED, ROUTED, ISOLATED)
+
+
+def whole(segment: Segment) -> Segment:
+    """The segment as it is read back: every family has a mode, nothing is said that does not count, no two openings overlap."""
+    return replace(
+        segment,
+        modes={family: segment.modes.get(family, NAT) for family in FAMILIES},
+        ports=frozenset() if segment.icc else segment.ports,
+        openings=frozenset(_merged(segment.openings)),
+        resolvers=dict(segment.resolvers),
+    )
+
+
+def _merged(openings: Iterable[Opening]) -> Iterator[Opening]:
+    """The kernel takes no two intervals that overlap."""
+    last: Optional[Opening] = None
+    for one in sorted(openings, key=lambda one: (one.address.version, one)):
+        if last and last[:2] == one[:2] and one.ports.first <= last.ports.last:
+            last = last._replace(ports=Ports(last.ports.first, max(last.ports.last, one.ports.last)))
+            continue
+        if last:
+            yield last
+        last = one
+    if last:
+        yield last
+
+
+def mark(segment: Segment) -> str:
+    """The comment on the segment itself. 90 bytes at most; nft takes 128."""
+    modes = [f" {FAMILIES[family]}={mode}" for family, mode in sorted(segment.modes.items()) if mode != NAT]
+    said = ("" if segment.icc else " icc=no") + (" internal" if segment.internal else "") + "".join(modes)
+    return f"{PREFIX}{SEPARATOR}{segment.owner}{said}"
+
+
+def elements(segment: Segment) -> Iterator[Element]:
+    """All that one segment is made of."""
+    device = segment.device
+    hung = f"{PREFIX}{SEPARATOR}{segment.owner} on {device}"
+    yield Element(SEGMENTS, device, "", mark(segment))
+    yield Element("within" if segment.icc else "apart", f"{device} . {device}")
+    if segment.internal:
+        yield Element("closed", device)
+    for family, mode in segment.modes.items():
+        if mode in (ROUTED, UNPROTECTED):
+            yield Element(f"{'routed' if mode == ROUTED else 'unprotected'}_{FAMILIES[family]}", device)
+    for one in segment.trusted:
+        yield Element("trusted", f"{one} . {device}")
+    for port in segment.ports:
+        yield Element(BRIDGE_PORTS, port, "", hung)
+    for opening in segment.openings:
+        key = f"{opening.address} . {PROTOCOLS[opening.protocol]} . {opening.ports}"
+        yield Element(f"open_{FAMILIES[opening.address.version]}", key, "", hung)
+    for address, number in segment.resolvers.items():
+        yield Element(f"resolver_{FAMILIES[address.version]}", str(address), str(number), hung)
+
+
+def device_of(element: Element) -> Optional[str]:
+    """Which segment an element belongs to."""
+    if element.set in BY_KEY:
+        return element.key.rpartition(" . ")[2]
+    if element.set in BY_COMMENT:
+        found = MARK.fullmatch(element.comment)
+        return found["device"] if found else None
+    return None
+
+
+def read(netns: NetnsRef, seen: Mapping[ElementKey, Element]) -> dict[str, Segment]:
+    """The segments that the elements make up, by device. One without a mark is nobody's (`owner` None)."""
+    parts: dict[str, dict[str, Any]] = {}
+    for element in seen.values():
+        device = device_of(element)
+        if device is not None:
+            _add(
+                parts.setdefault(device, {"openings": set(), "trusted": set(), "ports": set(), "resolvers": {}}),
+                element,
+            )
+    found = {}
+    for device, part in parts.items():
+        if "said" not in part:
+            continue
+        said = MARK.fullmatch(part["said"])
+        found[device] = Segment(
+            netns,
+            device,
+            said["owner"] if said else None,
+            icc=not (said and said["apart"]),
+            internal=bool(said and said["internal"]),
+            modes={family: said[name] or NAT if said else NAT for family, name in FAMILIES.items()},
+            ports=frozenset(part["ports"]),
+            openings=frozenset(part["openings"]),
+            trusted=frozenset(part["trusted"]),
+            resolvers=part["resolvers"],
+        )
+    return found
+
+
+def _add(part: dict[str, Any], element: Element) -> None:
+    if element.set == SEGMENTS:
+        part["said"] = element.comment
+    elif element.set == "trusted":
+        part["trusted"].add(element.key.partition(" . ")[0])
+    elif element.set == BRIDGE_PORTS:
+        part["ports"].add(element.key)
+    elif element.set.startswith("open_"):
+        address, protocol, ports = element.key.split(" . ")
+        first, _dash, last = ports.partition("-")
+        opened = Ports(int(first), int(last or first))
+        part["openings"].add(Opening(ip_address(address), NAMES.get(protocol, protocol), opened))
+    elif element.set.startswith("resolver_"):
+        part["resolvers"][ip_address(element.key)] = int(element.value)
+
+
+def belonging(element: Element) -> Optional[str]:
+    """What beside the translations an element says something about: a publication, or a segment."""
+    device = device_of(element)
+    return published_by(element) if device is None else about(device)
+
+
+def about(device: str) -> str:
+    """A segment, as `about` of a table knows it."""
+    return f"segment {device}"

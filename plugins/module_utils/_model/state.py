@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""What is kept of a topology on a host, and what was found there: from both, what is still free follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, Optional
+
+from .link import Address, Network
+from .rule import Ports
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class NetworkLease:
+    """What a network was given. `gateways` are addresses of its subnets, by family; `device` is its bridge on the host."""
+
+    device: str = ""
+    subnets: tuple[Network, ...] = ()
+    gateways: Mapping[int, Address] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What an endpoint was given: an address a family, without its prefix length, a MAC address, its interface's name."""
+
+    ipv4: Optional[Address] = None
+    ipv6: Optional[Address] = None
+    mac: Optional[str] = None
+    interface: Optional[str] = None
+
+    def address(self, version: int) -> Optional[Address]:
+        return self.ipv4 if version == 4 else self.ipv6
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """All that was chosen for one topology on one host: by network; by (container, network); by (container, PortSpec as text)."""
+
+    networks: Mapping[str, NetworkLease] = field(default_factory=dict)
+    endpoints: Mapping[tuple[str, str], Lease] = field(default_factory=dict)
+    ports: Mapping[tuple[str, str], Ports] = field(default_factory=dict)
+
+    @cached_property
+    def interfaces(self) -> Mapping[str, Mapping[str, str]]:
+        """The names of interfaces, by container and network."""
+        found: dict[str, dict[str, str]] = {}
+        for (container, network), lease in self.endpoints.items():
+            if lease.interface:
+                found.setdefault(container, {})[network] = lease.interface
+        return found
+
+
+@dataclass(frozen=True)
+class State:
+    """The saved specification of one topology, /var/lib/docknet/NAME.json: the document as given, and what was chosen for it.
+
+    `attached`: namespaces of containers that are not ours, in which something of ours is. `meanwhile` is what is saved
+    until everything else is done, where this one does not tell any more what has to go.
+    """
+
+    name: str
+    host: Optional[str] = None
+    document: Mapping[str, Any] = field(default_factory=dict)
+    allocation: Allocation = field(default_factory=Allocation)
+    attached: tuple[str, ...] = ()
+    meanwhile: Optional[State] = None
+
+    def __str__(self) -> str:
+        return f"state {self.name}"
+
+
+class OnLink(NamedTuple):
+    """A subnet that the host reaches without a next hop. `owner` None: the link is nobody's of ours."""
+
+    network: Network
+    device: str
+    owner: Optional[str] = None
+
+
+class Listener(NamedTuple):
+    """A port that a process of the host's own namespace has. `process`: "nginx (pid 812)", "" where it is not known."""
+
+    protocol: str
+    address: Address
+    port: int
+    process: str = ""
+
+
+class Inside(NamedTuple):
+    """What a real container has of others': names of interfaces; the IP versions by which one of them leads to elsewhere."""
+
+    names: frozenset[str] = frozenset()
+    leads: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What else a host has, that a topology must do without.
+
+    `routed`: subnets beyond a next hop. `servers`: the name servers it asks; `search` goes with them. `free_ports`: the
+    kernel's range for ports of its own choice, `reserved` what is not for its choice. `uplinks`: links that take a
+    default route from router advertisements, which IPv6 forwarding would end. `states`: every topology saved on the
+    host, by name. `machine`: what is stable about the host, for addresses that are derived from it. `addresses`: its
+    own, on links that are not ours. `inside`: real containers of the topology, by their namespaces.
+    """
+
+    on_link: tuple[OnLink, ...] = ()
+    routed: tuple[Network, ...] = ()
+    servers: tuple[Address, ...] = ()
+    search: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    free_ports: Ports = Ports(32768, 60999)
+    uplinks: tuple[str, ...] = ()
+    states: Mapping[str, State] = field(default_factory=dict)
+    machine: str = ""
+    addresses: frozenset[Address] = frozenset()
+    reserved: tuple[Ports, ...] = ()
+    inside: Mapping[str, Inside] = field(default_factory=dict)

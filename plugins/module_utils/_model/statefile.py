@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""A saved specification as text, and back. The same state is always the same text.
+
+Addresses are text in it, and the document is as it was given, in its order: the order of containers and networks has a meaning.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+from typing import Any, Optional
+
+from .errors import DocknetError, Unsupported
+from .rule import Ports
+from .state import VERSION, Allocation, Lease, NetworkLease, State
+
+DIRECTORY = "/var/lib/docknet"
+# As owners are named: see _topology/normalise.py.
+FILE = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31})\.json")
+
+
+class DamagedState(DocknetError):
+    """A saved specification that cannot be understood."""
+
+    kind = "damaged"
+
+
+def path_of(name: str) -> str:
+    return f"{DIRECTORY}/{name}.json"
+
+
+def encode(state: State) -> str:
+    chosen = state.allocation
+    endpoints: dict[str, dict[str, Any]] = {}
+    for (container, network), lease in sorted(chosen.endpoints.items()):
+        words = {"ipv4": text(lease.ipv4), "ipv6": text(lease.ipv6), "mac": lease.mac, "interface": lease.interface}
+        endpoints.setdefault(container, {})[network] = words
+    ports: dict[str, dict[str, str]] = {}
+    for (container, port), published in sorted(chosen.ports.items()):
+        ports.setdefault(container, {})[port] = str(published)
+    whole = {
+        "version": VERSION,
+        "name": state.name,
+        "host": state.host,
+        "networks": {name: encode_network(one) for name, one in sorted(chosen.networks.items())},
+        "endpoints": endpoints,
+        "ports": ports,
+        "attached": sorted(state.attached),
+        "document": state.document,
+    }
+    return json.dumps(whole, indent=1, ensure_ascii=True) + "\n"
+
+
+def encode_network(lease: NetworkLease) -> dict[str, Any]:
+    gateways = [str(lease.gateways[version]) for version in sorted(lease.gateways)]
+    return {"device": lease.device, "subnets": [str(one) for one in lease.subnets], "gateways": gateways}
+
+
+def text(value: object) -> Optional[str]:
+    return None if value is None else str(value)
+
+
+def decode(name: str, content: str) -> State:
+    """Errors: DamagedState, Unsupported for a file that a later version of this collection wrote."""
+    what, path = f"topology {name}", path_of(name)
+    remove = "remove the file, and what is missing is made again from what is seen on the host"
+    try:
+        whole = json.loads(content)
+        version = whole["version"]
+        if isinstance(version, int) and version > VERSION:
+            why = f"{path} is of version {version}, and this collection knows up to {VERSION}"
+            raise Unsupported(what, why, "use the later netwright.docknet that wrote it")
+        state = decode_state(whole)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedState(what, f"{path} is damaged ({type(error).__name__}: {error})", remove) from None
+    if version != VERSION or state.name != name:
+        raise DamagedState(what, f'{path} says it is version {version} of topology "{state.name}"', remove)
+    return state
+
+
+def decode_state(whole: Mapping[str, Any]) -> State:
+    if not isinstance(whole["document"], dict) or not isinstance(whole["name"], str):
+        raise ValueError("no document")
+    chosen = Allocation(
+        {network: decode_network(words) for network, words in whole["networks"].items()},
+        {
+            (container, network): decode_lease(words)
+            for container, networks in whole["endpoints"].items()
+            for network, words in networks.items()
+        },
+        {
+            (container, port): decode_ports(published)
+            for container, ports in whole["ports"].items()
+            for port, published in ports.items()
+        },
+    )
+    return State(whole["name"], whole["host"], whole["document"], chosen, tuple(whole["attached"]))
+
+
+def decode_network(words: Mapping[str, Any]) -> NetworkLease:
+    gateways = [ip_address(one) for one in words["gateways"]]
+    subnets = tuple(ip_network(one) for one in words["subnets"])
+    return NetworkLease(words["device"], subnets, {one.version: one for one in gateways})
+
+
+def decode_lease(words: Mapping[str, Any]) -> Lease:
+    four, six = (words[name] if words[name] is None else ip_address(words[name]) for name in ("ipv4", "ipv6"))
+    return Lease(four, six, words["mac"], words.get("interface"))
+
+
+def decode_ports(words: str) -> Ports:
+    first, _dash, last = words.partition("-")
+    return Ports(int(first), int(last or first))

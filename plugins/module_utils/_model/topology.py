@@ -1,0 +1,175 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""A topology as its document says it, valid and with everything said that is silent there. Compose's words and meanings.
+
+What the document leaves to be chosen (a subnet, an address, a port) is None here, and chosen in _topology/allocate.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional, Union
+
+from .link import Address, Network
+from .namespace import NetnsRef
+from .rule import Ports
+
+# The names of networks that `network_mode` brings: a host's one default bridge, and who it belongs to.
+DEFAULT_BRIDGE = "bridge"
+DEFAULT_NETWORK = "default"
+RESERVED_OWNER = "docknet"
+HOST_GATEWAY = "host-gateway"
+
+
+class Pool(NamedTuple):
+    """One entry of `ipam.config`. `aux`: reserved addresses by their name."""
+
+    subnet: Network
+    ip_range: Optional[Network] = None
+    gateway: Optional[Address] = None
+    aux: tuple[tuple[str, Address], ...] = ()
+
+
+class Shim(NamedTuple):
+    """The host's own child of a macvlan network's parent. `address` None: one is allocated."""
+
+    name: str
+    address: Optional[Address] = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """`driver_opts`, by Docker's or Podman's name, whichever was used. None: the driver's own default.
+
+    `modes`: how the network is reached from outside by family, "nat", "nat-unprotected", "routed" or "isolated".
+    `publish_on`: the address that ports without one are published on. `sources`: the address that packets to outside
+    get, by family; None is masquerading. `trusted`: host interfaces whose packets may go to any address of the network.
+    `parents`: the parent of a macvlan by host; the key "" is every other host's.
+    """
+
+    mtu: Optional[int] = None
+    icc: bool = True
+    masquerade: bool = True
+    modes: Mapping[int, str] = field(default_factory=lambda: {4: "nat", 6: "nat"})
+    publish_on: Mapping[int, Address] = field(default_factory=dict)
+    sources: Mapping[int, Address] = field(default_factory=dict)
+    inhibit_ipv4: bool = False
+    trusted: tuple[str, ...] = ()
+    prefix: str = "eth"
+    default_route: bool = True
+    parents: Mapping[str, str] = field(default_factory=dict)
+    mode: Optional[str] = None
+    vlan: Optional[int] = None
+    shim: Optional[Shim] = None
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A network. `device`: the name that was chosen for its bridge. `ipam`: "default", "dhcp" or "none"."""
+
+    name: str
+    driver: str = "bridge"
+    device: Optional[str] = None
+    external: bool = False
+    ipam: str = "default"
+    pools: tuple[Pool, ...] = ()
+    ipv4: bool = True
+    ipv6: bool = False
+    internal: bool = False
+    options: Options = field(default_factory=Options)
+
+    @property
+    def what(self) -> str:
+        return f"networks.{self.name}"
+
+
+@dataclass(frozen=True)
+class EndpointSpec:
+    """One container's attachment to one network, in the document's order. `sysctls` are of its interface, below net.*.conf.IFNAME."""
+
+    network: str
+    aliases: tuple[str, ...] = ()
+    ipv4: Optional[Address] = None
+    ipv6: Optional[Address] = None
+    mac: Optional[str] = None
+    interface: Optional[str] = None
+    host_interface: Optional[str] = None
+    gw_priority: int = 0
+    priority: int = 0
+    sysctls: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+
+
+class PortSpec(NamedTuple):
+    """One published port or range. `published` None: a free port of the host; one longer than `target`: the first free of it."""
+
+    target: Ports
+    published: Optional[Ports] = None
+    host_ip: Optional[Address] = None
+    protocol: str = "tcp"
+    allowed_sources: Optional[frozenset[Network]] = None
+
+    def __str__(self) -> str:
+        on = f"{self.host_ip}:" if self.host_ip else ""
+        return f"{on}{self.published or ''}:{self.target}/{self.protocol}"
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """A container. `mode`: "networks", "none", "host", "bridge" (one endpoint, on DEFAULT_BRIDGE) or "container:NAME".
+
+    `netns` is its namespace; `made` says that we make it, and do not attach a running container's. `links` are (name of
+    a container, alias). `extra_hosts` are (name, address or HOST_GATEWAY). `ports` know their place in the document.
+    """
+
+    name: str
+    host: Optional[str] = None
+    hostname: Optional[str] = None
+    netns: NetnsRef = None
+    made: bool = True
+    mode: str = "networks"
+    endpoints: tuple[EndpointSpec, ...] = ()
+    ports: tuple[PortSpec, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    extra_hosts: tuple[tuple[str, Union[Address, str]], ...] = ()
+    dns: tuple[Address, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_opt: tuple[str, ...] = ()
+    sysctls: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+
+    @property
+    def what(self) -> str:
+        return f"containers.{self.name}"
+
+    @property
+    def host_name(self) -> str:
+        return self.hostname or self.name
+
+    @property
+    def joins(self) -> Optional[str]:
+        """The container whose namespace this one shares."""
+        return self.mode.partition(":")[2] or None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole topology. `host_names`: the host itself knows its containers by name. `warnings`: what was taken and means nothing here."""
+
+    name: str
+    networks: Mapping[str, NetworkSpec] = field(default_factory=dict)
+    containers: Mapping[str, ContainerSpec] = field(default_factory=dict)
+    host_names: bool = False
+    warnings: tuple[str, ...] = ()
+
+    def on(self, host: Optional[str]) -> list[ContainerSpec]:
+        """The containers of one host; all of them where the document names no hosts."""
+        return [one for one in self.containers.values() if one.host is None or one.host == host]
+
+    def used_on(self, host: Optional[str]) -> list[NetworkSpec]:
+        """The networks that a host's containers are on, in the document's order; the default bridge is not among them."""
+        used = {endpoint.network for one in self.on(host) for endpoint in one.endpoints}
+        return [one for one in self.networks.values() if one.name in used]
