@@ -1,0 +1,214 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""Addresses of endpoints: those the document says, those that were had, and the lowest that are free."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+from .._model.errors import Conflict, DocknetError, InvalidRequest
+from .._model.link import Address, Network
+from .._model.state import Allocation, Inside, Lease, Surroundings
+from .._model.topology import ContainerSpec, Document, EndpointSpec, Pool
+from . import names
+from .link import local_mac
+from .site import VERSIONS
+
+
+class Space:
+    """The addresses of one network and family. `taken`: who has which; `others`: further subnets, for addresses that are said."""
+
+    def __init__(self, what: str, pool: Pool, others: Sequence[Network]) -> None:
+        self.what, self.subnet, self.others = what, pool.subnet, others
+        self.range = pool.ip_range or pool.subnet
+        self.gateway: Optional[Address] = None
+        self.taken: dict[Address, str] = {}
+        self._next = int(self.range.network_address)
+
+    def reserve(self, pool: Pool) -> None:
+        """The subnet's own two (not the range's, as Docker has it; a /31 has none: RFC 3021, RFC 6164), and those named."""
+        subnet = pool.subnet
+        if subnet.prefixlen < subnet.max_prefixlen - 1:
+            self.taken[subnet.network_address] = "the subnet itself"
+            if subnet.version == 4:
+                self.taken[subnet.broadcast_address] = "its broadcast address"
+        for name, address in pool.aux:
+            self.taken[address] = f'reserved as "{name}"'
+        if pool.gateway is not None:
+            self.taken[pool.gateway] = "its gateway"
+
+    def holds(self, address: Address) -> bool:
+        return any(address in subnet for subnet in (self.subnet, *self.others) if subnet.version == address.version)
+
+    def lowest(self) -> Optional[Address]:
+        """The lowest of the range that is free. What is taken stays so while addresses are chosen."""
+        last = int(self.range.broadcast_address)
+        kind: Any = type(self.range.network_address)
+        while self._next <= last:
+            address: Address = kind(self._next)
+            if address not in self.taken:
+                return address
+            self._next += 1
+        return None
+
+
+class Claim(NamedTuple):
+    """One endpoint's wish for an address of a family. `here`: it is on this host, so that it matters if there is none."""
+
+    container: ContainerSpec
+    endpoint: EndpointSpec
+    version: int
+    space: Space
+    here: bool
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return (self.container.name, self.endpoint.network, self.version)
+
+    @property
+    def said(self) -> Optional[Address]:
+        return self.endpoint.ipv4 if self.version == 4 else self.endpoint.ipv6
+
+    @property
+    def where(self) -> str:
+        return f"{self.container.what}.networks.{self.endpoint.network}"
+
+
+def endpoints(
+    document: Document,
+    host: Optional[str],
+    spaces: Mapping[str, Mapping[int, Space]],
+    around: Surroundings,
+    known: Allocation,
+    leases: Mapping[tuple[str, str], Lease],
+    errors: list[DocknetError],
+) -> dict[tuple[str, str], Lease]:
+    """Addresses and MACs of this host's endpoints.
+
+    On a network that hosts share, containers of other hosts have their turn too, so that all hosts come to the same.
+    """
+    here = {one.name for one in document.on(host)}
+    claims = list(claims_of(document, here, spaces, errors))
+    for network, families in spaces.items():
+        for space in families.values():
+            by_others(space, around, shared(document, network))
+    chosen = {}
+    for claim in claims:
+        if claim.said is not None and said(claim, errors):
+            chosen[claim.key] = claim.said
+    for claim in claims:
+        old = known.endpoints.get(claim.key[:2]) if claim.here else None
+        old = old or leases.get(claim.key[:2])
+        address = old.address(claim.version) if old else None
+        if claim.said is None and address and claim.space.holds(address) and address not in claim.space.taken:
+            chosen[claim.key] = take(claim, address)
+    for claim in claims:
+        if claim.said is None and claim.key not in chosen:
+            found = claim.space.lowest()
+            if found is not None:
+                chosen[claim.key] = take(claim, found)
+            elif claim.here:
+                errors.append(full(claim))
+    return {
+        (one.name, spec.network): lease(document, around, one, spec, chosen, interfaces[spec.network])
+        for one in document.containers.values()
+        if one.name in here
+        for interfaces in [names.interfaces(one, document, names.kept(one, known), foreign(one, around))]
+        for spec in one.endpoints
+    }
+
+
+def foreign(container: ContainerSpec, around: Surroundings) -> Collection[str]:
+    """Names of interfaces that a real container has already."""
+    return around.inside.get(container.netns or "", Inside()).names
+
+
+def claims_of(
+    document: Document, here: set[str], spaces: Mapping[str, Mapping[int, Space]], errors: list[DocknetError]
+) -> Iterator[Claim]:
+    for one in document.containers.values():
+        for spec in one.endpoints:
+            if spec.network not in spaces or not (one.name in here or shared(document, spec.network)):
+                continue
+            families = spaces[spec.network]
+            for version in VERSIONS:
+                address = spec.ipv4 if version == 4 else spec.ipv6
+                if version in families:
+                    yield Claim(one, spec, version, families[version], one.name in here)
+                elif address is not None and one.name in here:
+                    where = f"{one.what}.networks.{spec.network}"
+                    why = f"{address} cannot be given, since network {spec.network} has no IPv{version} subnet"
+                    errors.append(InvalidRequest(where, why, "leave it out, or give the network one"))
+
+
+def shared(document: Document, network: str) -> bool:
+    """Whether hosts have one such network together; a bridge each has for itself."""
+    spec = document.networks.get(network)
+    return spec is not None and spec.driver != "bridge"
+
+
+def by_others(space: Space, around: Surroundings, lan: bool) -> None:
+    """What other topologies of this host have of the same subnet, and on a LAN the host itself."""
+    for name, state in around.states.items():
+        for (container, _network), lease in state.allocation.endpoints.items():
+            address = lease.address(space.subnet.version)
+            if address is not None and space.holds(address):
+                space.taken.setdefault(address, f"container {container} of topology {name}")
+        if lan:
+            for network, given in state.allocation.networks.items():
+                for address in given.gateways.values():
+                    if space.holds(address):
+                        space.taken.setdefault(address, f"the gateway of network {network} of topology {name}")
+    for address in around.addresses if lan else ():
+        if space.holds(address):
+            space.taken.setdefault(address, "an address of this host")
+
+
+def said(claim: Claim, errors: list[DocknetError]) -> bool:
+    """Take the address that the document says. Errors: outside of the subnet, or somebody's."""
+    address, space = claim.said, claim.space
+    if address is None:
+        return False
+    if not space.holds(address):
+        if claim.here:
+            why = f"{address} is not in {space.subnet}, the subnet of the network"
+            errors.append(InvalidRequest(claim.where, why, "choose one of it"))
+        return False
+    if address in space.taken:
+        if claim.here:
+            why = f"{address} cannot be given, it is {space.taken[address]}"
+            errors.append(Conflict(claim.where, why, "choose another"))
+        return False
+    take(claim, address)
+    return True
+
+
+def take(claim: Claim, address: Address) -> Address:
+    claim.space.taken[address] = f"given to container {claim.container.name}"
+    return address
+
+
+def full(claim: Claim) -> DocknetError:
+    why = f"network {claim.endpoint.network} has no free address left in {claim.space.range}"
+    return Conflict(claim.where, why, "make its subnet or ip_range wider")
+
+
+def lease(
+    document: Document,
+    around: Surroundings,
+    container: ContainerSpec,
+    spec: EndpointSpec,
+    chosen: Mapping[tuple[str, str, int], Address],
+    interface: str,
+) -> Lease:
+    four, six = (chosen.get((container.name, spec.network, version)) for version in VERSIONS)
+    # Without an address it is a DHCP server's to give one: the machine is in it, for a LAN on which two have this topology.
+    words = "\0".join((around.machine, document.name, container.name, spec.network))
+    derived = names.mac(four, six) or local_mac(hashlib.sha256(words.encode()).digest())
+    return Lease(four, six, spec.mac or derived, interface)

@@ -1,0 +1,290 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""What a document leaves to be chosen: subnets, gateways, addresses, ports. Pure, and the same again for what it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Optional
+
+from .._model.errors import Conflict, DocknetError, Missing, Several
+from .._model.link import Address, Network
+from .._model.segment import ISOLATED
+from .._model.state import Allocation, Lease, NetworkLease, State, Surroundings
+from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, Document, NetworkSpec, Pool
+from . import names, pools
+from .addresses import Space, endpoints
+from .document import read
+from .ports import choose_ports
+from .site import DEFAULT_SPEC, VERSIONS, Site
+
+GIVE_ONE = "give it one that is free as ipam.config.subnet"
+
+
+def allocate(
+    document: Document,
+    host: Optional[str],
+    around: Surroundings,
+    known: Allocation,
+    leases: Optional[Mapping[tuple[str, str], Lease]] = None,
+) -> tuple[Allocation, tuple[str, ...]]:
+    """What one host's part of a document is given, and warnings. Errors: of all that cannot be, together (Several).
+
+    `known` is what was given before; it stays, as long as the document lets it. `leases` are addresses in use on other
+    hosts, by (container, network).
+    """
+    around = replace(around, states={name: one for name, one in around.states.items() if name != document.name})
+    errors: list[DocknetError] = []
+    warnings: list[str] = []
+    networks = Networks(document, host, around, known, leases or {}, errors, warnings)
+    given = networks.all()
+    chosen = Allocation(given, endpoints(document, host, networks.spaces, around, known, leases or {}, errors))
+    ports = choose_ports(Site(document, host, chosen, around), known, errors, warnings)
+    if errors:
+        raise Several(errors) if len(errors) > 1 else errors[0]
+    return replace(chosen, ports=ports), tuple(warnings)
+
+
+class Networks:
+    """The networks of one host while they are being chosen. `spaces`: what there is to be had in each, by family."""
+
+    def __init__(
+        self,
+        document: Document,
+        host: Optional[str],
+        around: Surroundings,
+        known: Allocation,
+        leases: Mapping[tuple[str, str], Lease],
+        errors: list[DocknetError],
+        warnings: list[str],
+    ) -> None:
+        self.document, self.host, self.around, self.known, self.leases = document, host, around, known, leases
+        self.errors, self.warnings = errors, warnings
+        self.used = [one.name for one in document.used_on(host)]
+        self.spaces: dict[str, dict[int, Space]] = {}
+        # Subnets of this document: said or kept, by the network that has them, and those chosen in this run.
+        self.settled = {one.name: self.settle(one) for one in document.networks.values() if not one.external}
+        self.fresh: dict[tuple[str, int], Network] = {}
+
+    def all(self) -> dict[str, NetworkLease]:
+        """Subnets are chosen for networks of other hosts too, so that a network's is the same on all of them, as far as can be."""
+        for one in self.document.networks.values():
+            if not one.external and one.ipam == "default":
+                self.choose(one)
+        given = {}
+        for one in self.document.used_on(self.host):
+            lease = self.external(one) if one.external else self.lease(one)
+            if lease is not None:
+                given[one.name] = lease
+        if any(one.mode == "bridge" for one in self.document.on(self.host)):
+            given[DEFAULT_BRIDGE] = self.default_bridge()
+        return given
+
+    # -- subnets --------------------------------------------------------------------------------------------
+
+    def settle(self, network: NetworkSpec) -> dict[int, Network]:
+        """What the document says, else what it had."""
+        found: dict[int, Network] = {}
+        kept = self.known.networks.get(network.name, NetworkLease()).subnets
+        for subnet in [*(pool.subnet for pool in network.pools), *kept]:
+            if has(network, subnet.version):
+                found.setdefault(subnet.version, subnet)
+        return found if network.ipam == "default" else {}
+
+    def choose(self, network: NetworkSpec) -> None:
+        """A subnet for each family that has none. Errors: Conflict, for a network of this host."""
+        device = self.device(network)
+        for version in VERSIONS:
+            if not has(network, version) or version in self.settled[network.name]:
+                continue
+            others = [subnet for mine in self.settled.values() for subnet in mine.values()]
+            others += [subnet for subnet, _who in pools.elsewhere(self.around, self.document.name, device)]
+            others += lan_subnets(self.around)
+            others += self.known.networks.get(DEFAULT_BRIDGE, NetworkLease()).subnets
+            found = pools.free(self.candidates(network, version), [*others, *self.fresh.values()], self.around.servers)
+            if found is None and network.name in self.used:
+                # What was set aside for networks of other hosts is for want of better.
+                mine = [subnet for (name, _version), subnet in self.fresh.items() if name in self.used]
+                found = pools.free(self.candidates(network, version), [*others, *mine], self.around.servers)
+                if found is None:
+                    why = f"no IPv{version} subnet is free for it on this host"
+                    self.errors.append(Conflict(network.what, why, GIVE_ONE))
+            if found is not None:
+                self.fresh[(network.name, version)] = found
+
+    def candidates(self, network: NetworkSpec, version: int) -> list[Network]:
+        shared = network.driver != "bridge"
+        if version == 6:
+            whose = self.document.name if shared else self.around.machine
+            return list(pools.unique_local(whose, self.document.name, network.name))
+        if not shared:
+            return list(pools.POOLS)
+        # On one LAN there is one subnet: the one in which other hosts have addresses comes first.
+        there = [lease.ipv4 for (_container, name), lease in self.leases.items() if name == network.name and lease.ipv4]
+        return sorted(pools.POOLS, key=lambda pool: not any(address in pool for address in there))
+
+    def device(self, network: NetworkSpec) -> str:
+        if network.driver != "bridge":
+            return ""
+        return network.device or names.device(self.document.name, network.name)
+
+    # -- one network ----------------------------------------------------------------------------------------
+
+    def lease(self, network: NetworkSpec) -> NetworkLease:
+        device = self.device(network)
+        spaces = self.spaces[network.name] = {}
+        extra: list[Network] = []
+        for version in VERSIONS if network.ipam == "default" else ():
+            subnet = self.settled[network.name].get(version) or self.fresh.get((network.name, version))
+            if subnet is None:
+                continue
+            said = [pool for pool in network.pools if pool.subnet.version == version]
+            further = [pool.subnet for pool in said[1:]]
+            extra += further
+            spaces[version] = Space(network.what, said[0] if said else Pool(subnet), further)
+            for pool in said or [Pool(subnet)]:
+                spaces[version].reserve(pool)
+            self.check(network, subnet, bool(said), device)
+            spaces[version].gateway = self.gateway(network, spaces[version], said[0].gateway if said else None)
+        gateways = {version: space.gateway for version, space in spaces.items() if space.gateway}
+        return NetworkLease(device, (*(space.subnet for space in spaces.values()), *extra), gateways)
+
+    def gateway(self, network: NetworkSpec, space: Space, said: Optional[Address]) -> Optional[Address]:
+        """The given one, else the one it had, else the first address. Without a word a macvlan, or what is isolated, has none."""
+        version = space.subnet.version
+        if said is not None:
+            space.taken[said] = "its gateway"
+            return said
+        if network.driver != "bridge" or network.options.modes.get(version) == ISOLATED:
+            return None
+        kept = self.known.networks.get(network.name, NetworkLease()).gateways.get(version)
+        if kept is not None and kept in space.subnet and kept not in space.taken:
+            found: Optional[Address] = kept
+        else:
+            found = space.lowest()
+        if found is None:
+            self.errors.append(Conflict(network.what, f"{space.range} has no room for a gateway", "make it wider"))
+        else:
+            space.taken[found] = "its gateway"
+        return found
+
+    def check(self, network: NetworkSpec, subnet: Network, said: bool, device: str) -> None:
+        """What a bridge's subnet must not overlap. A macvlan's is the LAN's, which others have too."""
+        if network.driver != "bridge":
+            return
+        where = f"{network.what}.ipam" if said else network.what
+        found = [
+            who
+            for other, who in pools.elsewhere(self.around, self.document.name, device)
+            if pools.overlap(subnet, other)
+        ]
+        found += [
+            f"network {name} ({other})"
+            for name, others in self.settled.items()
+            for other in others.values()
+            if name != network.name and pools.overlap(subnet, other) and self.document.networks[name].driver == "bridge"
+        ]
+        for who in dict.fromkeys(found):
+            if said:
+                self.errors.append(Conflict(where, f"subnet {subnet} overlaps {who}", "choose another"))
+            else:
+                self.warnings.append(f"{where}: subnet {subnet}, which it has had, overlaps {who} now; {GIVE_ONE}")
+        for other in self.around.routed:
+            if pools.overlap(subnet, other):
+                self.warnings.append(
+                    f"{where}: subnet {subnet} overlaps {other}, to which this host has a route by a next hop"
+                )
+
+    # -- networks of others -----------------------------------------------------------------------------------
+
+    def external(self, network: NetworkSpec) -> Optional[NetworkLease]:
+        """Another topology's network, with its subnets and gateways. Errors: Missing, Conflict."""
+        there = {
+            f"{name}.{topology}": (name, topology, lease)
+            for topology, state in sorted(self.around.states.items())
+            for name, lease in state.allocation.networks.items()
+            if lease.device and name != DEFAULT_BRIDGE
+        }
+        fitting = {
+            lease.device: lease
+            for name, _topology, lease in there.values()
+            if (lease.device == network.device if network.device else name == network.name)
+        }
+        if len(fitting) != 1:
+            asked = f"with the device {network.device}" if network.device else f'named "{network.name}"'
+            known = ", ".join(sorted({f"{name} ({lease.device})" for name, _topology, lease in there.values()}))
+            if fitting:
+                why, out = f"several topologies on this host have a network {asked}", f"say which by name: {known}"
+                self.errors.append(Conflict(network.what, why, out))
+            else:
+                why, out = (
+                    f"no other topology on this host has a bridge network {asked}",
+                    f"there are: {known or 'none'}",
+                )
+                self.errors.append(Missing(network.what, why, out))
+            return None
+        lease = next(iter(fitting.values()))
+        said = [
+            pool
+            for name, topology, other in there.values()
+            if other.device == lease.device
+            for pool in pools_of(self.around.states[topology], name)
+        ]
+        self.spaces[network.name] = spaces_of(network.what, lease, said)
+        return lease
+
+    def default_bridge(self) -> NetworkLease:
+        """The host's one, as whoever has it knows it."""
+        others = [state.allocation.networks.get(DEFAULT_BRIDGE) for state in self.around.states.values()]
+        found = [lease for lease in (*others, self.known.networks.get(DEFAULT_BRIDGE)) if lease and lease.subnets]
+        if found:
+            lease = found[0]
+        else:
+            blocked = [subnet for subnet, _who in pools.elsewhere(self.around, RESERVED_OWNER, names.DEFAULT_DEVICE)]
+            blocked += [subnet for mine in self.settled.values() for subnet in mine.values()]
+            blocked += [*self.fresh.values(), *lan_subnets(self.around)]
+            subnet = pools.free([pools.DEFAULT_SUBNET, *pools.POOLS], blocked, self.around.servers)
+            if subnet is None:
+                why = "no subnet is free for it on this host"
+                self.errors.append(Conflict("the default bridge", why, "use networks with subnets of their own"))
+                return NetworkLease(names.DEFAULT_DEVICE)
+            lease = NetworkLease(names.DEFAULT_DEVICE, (subnet,), {4: subnet[1]})
+        self.spaces[DEFAULT_BRIDGE] = spaces_of(DEFAULT_SPEC.what, lease, [])
+        return lease
+
+
+def has(network: NetworkSpec, version: int) -> bool:
+    return network.ipv4 if version == 4 else network.ipv6
+
+
+def lan_subnets(around: Surroundings) -> list[Network]:
+    """Subnets of other topologies' networks without a bridge: for an error too little, for a choice enough."""
+    leases = [lease for state in around.states.values() for lease in state.allocation.networks.values()]
+    return [subnet for lease in leases if not lease.device for subnet in lease.subnets]
+
+
+def pools_of(state: State, network: str) -> tuple[Pool, ...]:
+    """What the document of another topology says of its network: its range, and the addresses it keeps back."""
+    try:
+        return read(state.document).networks[network].pools
+    except (DocknetError, KeyError):
+        return ()  # A joined network is said elsewhere, and what an earlier version took need not be valid now.
+
+
+def spaces_of(what: str, lease: NetworkLease, said: Sequence[Pool]) -> dict[int, Space]:
+    """A network that is there already."""
+    found: dict[int, Space] = {}
+    for subnet in lease.subnets:
+        if subnet.version not in found:
+            pool = next((pool for pool in said if pool.subnet == subnet), Pool(subnet))
+            space = found[subnet.version] = Space(what, pool, [])
+            space.reserve(pool)
+            space.gateway = lease.gateways.get(subnet.version)
+            if space.gateway:
+                space.taken[space.gateway] = "its gateway"
+    return found

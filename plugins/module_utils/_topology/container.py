@@ -1,0 +1,153 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""A container -> its namespace, its interfaces, and the way its packets take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .._model.link import Link, LinkKey, Route
+from .._model.macvlan import Macvlan
+from .._model.namespace import Namespace, Sysctl
+from .._model.service import Service
+from .._model.source import SourceRoute
+from .._model.state import Allocation, Lease
+from .._model.topology import ContainerSpec
+from .._model.veth import Veth
+from . import normalise
+from .dhcp import client
+from .names import FIRST_TABLE, host_end
+from .network import MTU, parent, settings
+from .site import VERSIONS, Endpoint, Site
+
+# What Docker sets in every container (moby, daemon/oci_linux.go): any port and ping for everybody.
+SETTINGS: dict[tuple[str, ...], str] = {
+    ("net", "ipv4", "ip_unprivileged_port_start"): "0",
+    ("net", "ipv4", "ping_group_range"): "0 2147483647",
+}
+
+
+def namespace(site: Site, container: ContainerSpec) -> Iterator[Any]:
+    """The namespace with its settings; a member of another's has only a name for that."""
+    if container.mode == "host" or not container.made or not container.netns:
+        return
+    if container.joins:
+        first = site.document.containers[container.joins]
+        yield Namespace(container.netns, same_as=first.netns)
+        return
+    yield Namespace(container.netns)
+    for path, value in {**SETTINGS, **container.sysctls}.items():
+        yield Sysctl(container.netns, path, value)
+
+
+def attachments(site: Site, container: ContainerSpec) -> Iterator[Any]:
+    """Its interfaces with their settings and routes."""
+    endpoints = site.endpoints(container)
+    leading = {version: site.leading(container, version) for version in VERSIONS}
+    for position, endpoint in enumerate(endpoints):
+        gateways = [
+            endpoint.gateway(version)
+            for version in VERSIONS
+            if leading[version] is endpoint and endpoint.gateway(version)
+        ]
+        routes = frozenset(normalise.default_route(gateway) for gateway in gateways if gateway)
+        yield from LINKS[endpoint.network.driver](site, endpoint, routes)
+        own = dict(per_interface(endpoint))
+        for sysctl in settings(endpoint.key, has_ipv6(endpoint)):
+            own.setdefault(sysctl.path, sysctl.value)
+        for path, value in own.items():
+            yield Sysctl(endpoint.key.netns, path, value)
+        yield from by_source(endpoint, FIRST_TABLE + position, leading)
+    yield from leased(site, endpoints, container.made and not leading[4])
+
+
+def leased(site: Site, endpoints: list[Endpoint], alone: bool) -> Iterator[Service]:
+    """The clients of networks with DHCP. `alone`: nothing else leads to elsewhere, so the first of them may."""
+    for endpoint in endpoints:
+        network = endpoint.network
+        if network.ipam == "dhcp":
+            leads = alone and not network.internal and network.options.default_route
+            yield client(
+                site.owner, endpoint.container.name, network.name, endpoint.key.name, endpoint.key.netns, leads
+            )
+            alone = alone and not leads
+
+
+def has_ipv6(endpoint: Endpoint) -> bool:
+    return endpoint.network.ipv6 or endpoint.interface(6) is not None
+
+
+def per_interface(endpoint: Endpoint) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The user's settings of the interface; IFNAME stands for its name, as in Docker's."""
+    for path, value in endpoint.spec.sysctls.items():
+        yield tuple(endpoint.key.name if part == "IFNAME" else part for part in path), value
+
+
+def by_source(endpoint: Endpoint, table: int, leading: dict) -> Iterator[SourceRoute]:
+    """Answers leave by the interface that the question came to, where the default route is another's."""
+    for version in VERSIONS:
+        gateway, mine = endpoint.gateway(version), endpoint.interface(version)
+        if gateway and mine and leading[version] is not endpoint:
+            yield SourceRoute(endpoint.key, mine.ip, gateway, table)
+
+
+def port_of(site: Site, endpoint: Endpoint) -> LinkKey:
+    """The host's end, where it has one."""
+    name = endpoint.spec.host_interface or host_end(site.owner, endpoint.container.name, endpoint.network.name)
+    return LinkKey(None, name)
+
+
+def connected(site: Site, saved: Allocation) -> set[LinkKey]:
+    """The links of endpoints that were not there before. What of ours has their names was another endpoint's."""
+    fresh = [one for one in site.all_endpoints() if (one.container.name, one.network.name) not in saved.endpoints]
+    return {key for one in fresh for key in (one.key, port_of(site, one))}
+
+
+def pair(site: Site, endpoint: Endpoint, gateways: frozenset[Route]) -> Iterator[Link]:
+    """A port of the network's bridge, and the container's interface behind it."""
+    port = port_of(site, endpoint)
+    shared: dict[str, Any] = {"owner": site.owner, "mtu": endpoint.network.options.mtu or MTU, "up": True}
+    bridge = site.device(endpoint.network)
+    yield Link(port, data=Veth(endpoint.key), master=bridge, hairpin=True, isolated=False, **shared)
+    yield Link(endpoint.key, data=Veth(port), **addressed(site, endpoint, gateways), **shared)
+
+
+def had_addresses(site: Site, endpoint: Endpoint) -> bool:
+    """Whether it had addresses of us on a network that gives none any more. Later ones are somebody else's to give."""
+    earlier = site.earlier.endpoints.get((endpoint.container.name, endpoint.network.name))
+    return endpoint.network.ipam != "default" and earlier is not None and bool(earlier.ipv4 or earlier.ipv6)
+
+
+def lost(site: Site) -> dict[tuple[str, str], Lease]:
+    """What such endpoints had."""
+    places = [(one.container.name, one.network.name) for one in site.all_endpoints() if had_addresses(site, one)]
+    return {place: site.earlier.endpoints[place] for place in places}
+
+
+def addressed(site: Site, endpoint: Endpoint, gateways: frozenset[Route]) -> dict[str, Any]:
+    """Its addresses, where they are ours to give, or to take away."""
+    if had_addresses(site, endpoint):
+        return {"mac": endpoint.lease.mac, "addresses": frozenset(), "gateways": frozenset()}
+    if endpoint.network.ipam != "default":
+        return {"mac": endpoint.lease.mac}
+    return {"mac": endpoint.lease.mac, "addresses": endpoint.interfaces, "gateways": gateways}
+
+
+def child(site: Site, endpoint: Endpoint, gateways: frozenset[Route]) -> Iterator[Link]:
+    """A macvlan interface of the network's parent."""
+    options = endpoint.network.options
+    words = addressed(site, endpoint, gateways)
+    if options.mode == "passthru":
+        words["mac"] = None  # it is the parent's
+    below = parent(site, endpoint.network)
+    data = Macvlan(below, options.mode or "bridge")
+    mtu = options.mtu or site.mtus.get(below.name)  # as it is born with, also where it had another one
+    yield Link(endpoint.key, data=data, owner=site.owner, mtu=mtu, up=True, **words)
+
+
+LINKS = {"bridge": pair, "macvlan": child}

@@ -1,0 +1,197 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+
+"""What is in the files of a container: /etc/resolv.conf and a block of /etc/hosts, as Docker writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
+
+from .._model.errors import InvalidRequest
+from .._model.hosts import HostsBlock, HostsKey, HostsLink
+from .._model.link import Address
+from .._model.namespace import NetnsRef
+from .._model.state import NetworkLease, State
+from .._model.text import TextFile, TextKey
+from .._model.topology import DEFAULT_BRIDGE, HOST_GATEWAY, ContainerSpec
+from .site import VERSIONS, Endpoint, Site, by_default, is_ours
+
+# An address with its names, and those of each network.
+Entry = tuple[Address, tuple[str, ...]]
+Book = dict[str, list[Entry]]
+HOST_FILE = HostsKey(None, "/etc/hosts")
+# Compose's and resolv.conf's word for "no search list".
+NO_SEARCH = (".",)
+LONELY = (
+    "# The host's name servers are on its loopback, where this container does not reach them:",
+    "# name others in its dns.",
+)
+
+
+def plan(
+    site: Site, book: Book, asked: Mapping[str, Sequence[Address]]
+) -> tuple[tuple[TextFile, ...], tuple[HostsBlock, ...]]:
+    """The files of this host's containers. `asked`: the addresses of the name server that a container of that name asks.
+
+    Members of another's namespace share that one's files, as in Docker. Errors: InvalidRequest.
+    """
+    texts: list[TextFile] = []
+    blocks: list[HostsBlock] = []
+    for one in site.containers:
+        leader = site.document.containers[one.joins] if one.joins else one
+        if leader.mode == "host" or one.netns is None:
+            continue
+        if leader.made and leader.mode != "none" and is_ours(one.netns):
+            lines = tuple(resolv_conf(site, leader, asked.get(leader.name, ())))
+            texts.append(TextFile(TextKey(one.netns, "resolv.conf"), site.owner, lines))
+        links = tuple(hosts(site, book, leader, leader.name in asked))
+        if links and has_file(one.netns, leader):
+            blocks.append(HostsBlock(HostsKey(one.netns), site.owner, links))
+    if site.document.host_names:
+        blocks.append(HostsBlock(HOST_FILE, site.owner, tuple(of_the_host(site))))
+    return tuple(texts), tuple(blocks)
+
+
+def has_file(netns: NetnsRef, leader: ContainerSpec) -> bool:
+    """A process's hosts file is mostly its host's: it is written to only where that was asked for."""
+    engine = netns is not None and netns.startswith(("docker:", "podman:"))
+    return is_ours(netns) or engine or bool(leader.links or leader.extra_hosts)
+
+
+def resolv_conf(site: Site, container: ContainerSpec, asked: Sequence[Address]) -> Iterator[str]:
+    """With a name server of ours that alone, which asks the others. Else the container's own, or the host's that it can reach.
+
+    Docker falls back to Google's servers; nobody's questions are sent there without his word.
+    """
+    servers = asked or container.dns or [one for one in site.around.servers if not one.is_loopback]
+    for address in servers:
+        yield f"nameserver {address}"
+    if not servers:
+        yield from LONELY
+    search = container.dns_search or site.around.search
+    if search and container.dns_search != NO_SEARCH:
+        yield f"search {' '.join(search)}"
+    options = list(container.dns_opt)
+    if asked and not any(one.startswith("ndots:") for one in options):
+        options.insert(0, "ndots:0")
+    if options:
+        yield f"options {' '.join(options)}"
+
+
+def hosts(site: Site, book: Book, container: ContainerSpec, named: bool) -> Iterator[HostsLink]:
+    """In Docker's order: what was asked for, the container's own line for each address, its links.
+
+    `named`: a name server tells it the names on its networks. To one that has none (on a macvlan, which has no gateway of
+    the host's; a real container, which asks its engine's), they are told here.
+    """
+    endpoints = site.endpoints(container)
+    for name, to in container.extra_hosts:
+        for address in host_gateway(site, container) if isinstance(to, str) else (to,):
+            yield HostsLink(address, (name,))
+    if container.mode == "none":
+        yield HostsLink(ip_address("127.0.0.1"), (container.host_name,))
+    for endpoint in endpoints:
+        for address in found(endpoint):
+            yield HostsLink(address, (container.host_name,))
+    for target, alias in container.links:
+        yield from link(site, container, target, alias)
+    if not named:
+        for endpoint in endpoints:
+            yield from neighbours(book, endpoint)
+
+
+def found(endpoint: Endpoint) -> list[Address]:
+    """What is known of its addresses: on a network with DHCP, nothing."""
+    return [address for version in VERSIONS for address in [endpoint.lease.address(version)] if address]
+
+
+def host_gateway(site: Site, container: ContainerSpec) -> list[Address]:
+    """Where the container reaches its host: on the bridge that its packets to elsewhere take, on another, at the shim.
+
+    A macvlan's gateway is a router of the LAN. Errors: InvalidRequest where the host cannot be reached.
+    """
+    endpoints = site.endpoints(container)
+    leading = [by_default(endpoints, version) for version in VERSIONS]
+    for endpoint in [one for one in leading if one] + endpoints:
+        if endpoint.network.driver == "bridge":
+            offered = [endpoint.given.gateways.get(version) for version in VERSIONS if endpoint.interface(version)]
+            if any(offered):
+                return [address for address in offered if address]
+    for endpoint in endpoints:
+        shim = endpoint.network.options.shim
+        if shim and shim.address:
+            return [shim.address]
+    raise InvalidRequest(
+        container.what,
+        f"extra_hosts: {HOST_GATEWAY} is asked for, but none of its networks leads to its host",
+        "add a bridge network, give its macvlan a host_shim, or name an address",
+    )
+
+
+def link(site: Site, container: ContainerSpec, target: str, alias: str) -> Iterator[HostsLink]:
+    """The other's addresses on the first network they share, under the alias: only who asked for the link knows it.
+
+    Errors: InvalidRequest where they share none.
+    """
+    other = next((one for one in site.containers if one.name == target), None)
+    if other is None:
+        raise InvalidRequest(
+            container.what,
+            f'links: "{target}" is not a container on this host',
+            "links reach as far as a network of the host does",
+        )
+    on = {endpoint.network.name: endpoint for endpoint in site.endpoints(other)}
+    shared = [on[endpoint.network.name] for endpoint in site.endpoints(container) if endpoint.network.name in on]
+    if not shared:
+        why = f'links: it shares no network with "{target}"'
+        raise InvalidRequest(container.what, why, "put both on one network")
+    names = tuple(dict.fromkeys((alias, other.host_name, other.name)))
+    for address in found(shared[0]):
+        yield HostsLink(address, names)
+
+
+def neighbours(book: Book, endpoint: Endpoint) -> Iterator[HostsLink]:
+    """The others on its network; on the default bridge nobody has a name without a link."""
+    if endpoint.network.name != DEFAULT_BRIDGE:
+        own = found(endpoint)
+        yield from (HostsLink(to, names) for to, names in book[endpoint.network.name] if to not in own)
+
+
+def address_book(site: Site) -> Book:
+    """Who is called what on each network of this host. The first name is what the address is called when it is asked for."""
+    known: Book = {one.name: [] for one in site.networks}
+    for endpoint in site.all_endpoints():
+        name = endpoint.network.name
+        own = (endpoint.container.name, endpoint.container.host_name, *endpoint.spec.aliases)
+        known[name] += [(address, qualified(own, name)) for address in found(endpoint)]
+    for network in site.networks:
+        device = site.given(network.name).device
+        for state in site.around.states.values() if network.external and device else ():
+            if state.name != site.owner:
+                known[network.name] += foreign(state, device, network.name)
+    return known
+
+
+def foreign(state: State, device: str, network: str) -> Iterator[Entry]:
+    """The containers of another topology on a bridge that is external here, by their names."""
+    for (container, on), lease in state.allocation.endpoints.items():
+        if state.allocation.networks.get(on, NetworkLease()).device == device:
+            addresses = (lease.address(version) for version in VERSIONS)
+            yield from ((address, qualified([container], network)) for address in addresses if address)
+
+
+def qualified(names: Iterable[str], network: str) -> tuple[str, ...]:
+    """Each name with the network's and alone."""
+    return tuple(dict.fromkeys(one for name in names for one in (f"{name}.{network}", name)))
+
+
+def of_the_host(site: Site) -> Iterator[HostsLink]:
+    for endpoint in site.all_endpoints():
+        for address in found(endpoint):
+            name = endpoint.container.name
+            yield HostsLink(address, (name, f"{name}.{endpoint.network.name}"))

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""A bridge network -> its bridge, its settings, its way to outside, its part of the packet filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_interface, ip_network
+from typing import Any
+
+from .._model.bridge import Bridge
+from .._model.link import Address, Interface, Link, LinkKey, Route
+from .._model.macvlan import Macvlan
+from .._model.namespace import Sysctl
+from .._model.rule import MASQUERADE, Snat
+from .._model.segment import ISOLATED, ROUTED, Opening, Segment
+from .._model.state import NetworkLease
+from .._model.topology import NetworkSpec
+from .._model.vlan import Vlan
+from . import normalise
+from .link import derived_mac
+from .names import host_end
+from .site import Site
+
+# Without a word about it a network's MTU is Ethernet's, as Docker has it.
+MTU = 1500
+
+
+def bridge(site: Site, network: NetworkSpec) -> Iterator[Any]:
+    """All that one bridge network is on the host, but for its part of the packet filter."""
+    given, options, owner = site.given(network.name), network.options, site.owner_of(network)
+    key = LinkKey(None, site.device(network))
+    yield Link(
+        key,
+        data=Bridge(),
+        owner=owner,
+        mac=derived_mac(owner, key),
+        mtu=options.mtu or MTU,
+        up=True,
+        addresses=frozenset(addresses(network, given)),
+    )
+    yield from settings(key, network.ipv6)
+    if network.internal or not options.masquerade:
+        return
+    for subnet in given.subnets:
+        if options.modes[subnet.version] not in (ROUTED, ISOLATED):
+            to = options.sources.get(subnet.version, MASQUERADE)
+            yield Snat(None, subnet, except_out_interface=key.name, to=to, owner=owner)
+
+
+def addresses(network: NetworkSpec, given: NetworkLease) -> Iterator[Interface]:
+    """The host's own on the bridge: the gateways, where it has any."""
+    for subnet in given.subnets:
+        gateway = given.gateways.get(subnet.version)
+        hidden = subnet.version == 4 and network.options.inhibit_ipv4
+        if gateway and gateway in subnet and not hidden and network.options.modes[subnet.version] != ISOLATED:
+            yield ip_interface(f"{gateway}/{subnet.prefixlen}")
+
+
+def settings(key: LinkKey, ipv6: bool) -> Iterator[Sysctl]:
+    """What holds for each interface of ours.
+
+    No routes are taken from advertisements, addresses serve at once, and without IPv6 there is none of it at all.
+    Of two ways a packet may come by either is right (rp_filter 2): several networks make that so.
+    """
+    yield Sysctl(key.netns, ("net", "ipv4", "conf", key.name, "rp_filter"), "2")
+    for name, value in (("accept_ra", "0"), ("accept_dad", "0"), ("disable_ipv6", str(int(not ipv6)))):
+        yield Sysctl(key.netns, ("net", "ipv6", "conf", key.name, name), value)
+
+
+def parent(site: Site, network: NetworkSpec) -> LinkKey:
+    """What the children of a macvlan network stand on."""
+    options = network.options
+    name = options.parents.get(site.host or "") or options.parents.get("", "")
+    if options.vlan is None:
+        return LinkKey(None, name)
+    return LinkKey(None, normalise.link_name(network.what, "vlan", f"{name}.{options.vlan}"))
+
+
+def macvlan(site: Site, network: NetworkSpec) -> Iterator[Any]:
+    """What a macvlan network is on the host: its 802.1Q link, and the host's own child with a route to each container."""
+    options, key = network.options, parent(site, network)
+    if options.vlan is not None:
+        below = LinkKey(None, key.name.rpartition(".")[0])
+        yield Link(key, data=Vlan(below, options.vlan), owner=site.owner, up=True)
+    if options.shim is None:
+        return
+    mine = options.shim.address
+    routes = {
+        Route(ip_network(address.ip), None, normalise.default_metric(address.version))
+        for endpoint in site.all_endpoints()
+        if endpoint.network.name == network.name
+        for address in endpoint.interfaces
+    }
+    yield Link(
+        LinkKey(None, options.shim.name),
+        data=Macvlan(key, "bridge"),
+        owner=site.owner,
+        up=True,
+        addresses=frozenset({ip_interface(mine)} if mine else ()),
+        routes=frozenset(routes),
+    )
+
+
+def segment(site: Site, network: NetworkSpec, resolvers: Mapping[Address, int]) -> Segment:
+    options = network.options
+    ports, openings = set(), set()
+    if network.name in {one.name for one in site.document.networks.values()}:
+        for endpoint in site.all_endpoints():
+            if endpoint.network.name == network.name:
+                name = endpoint.spec.host_interface
+                ports.add(name or host_end(site.owner, endpoint.container.name, network.name))
+                openings |= set(opened(endpoint))
+    return Segment(
+        None,
+        site.device(network),
+        owner=site.owner_of(network),
+        icc=options.icc,
+        internal=network.internal,
+        modes=dict(options.modes),
+        ports=frozenset() if options.icc else frozenset(ports),
+        openings=frozenset(openings),
+        trusted=frozenset(options.trusted),
+        resolvers=dict(resolvers),
+    )
+
+
+def opened(endpoint: Any) -> Iterator[Opening]:
+    """The published ports of an endpoint that others reach without translation."""
+    for version, mode in endpoint.network.options.modes.items():
+        address = endpoint.lease.address(version)
+        if mode == ROUTED and address:
+            for port in endpoint.container.ports:
+                yield Opening(address, port.protocol, port.target)
+
+
+def forwarding(site: Site) -> Iterator[Sysctl]:
+    """The host passes packets on, for the families that its bridge networks have; links that a router configures stay so."""
+    bridges = [one for one in site.networks if one.driver == "bridge"]
+    if any(one.ipv4 for one in bridges):
+        yield Sysctl(None, ("net", "ipv4", "ip_forward"), "1")
+    if any(one.ipv6 for one in bridges):
+        for name in site.around.uplinks:
+            # With forwarding, 1 means "no": net/ipv6/ndisc.c, ipv6_accept_ra().
+            yield Sysctl(None, ("net", "ipv6", "conf", name, "accept_ra"), "2")
+        yield Sysctl(None, ("net", "ipv6", "conf", "all", "forwarding"), "1")

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""How packets leave the containers of a host: by which network, and what that lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+from .._model.errors import DocknetError
+from .._model.link import Address
+from .._model.topology import DEFAULT_BRIDGE, ContainerSpec, NetworkSpec
+from .document import read
+from .network import parent
+from .site import VERSIONS, Endpoint, Site, by_default, subnet_of
+
+
+class Verdict(NamedTuple):
+    """Whether packets must arrive, and why. Where neither can be said there is no verdict."""
+
+    works: bool
+    why: str
+
+
+class Ground:
+    """A site, looked at from each of its networks. `own`: the host's addresses on links that are not ours, the best to reach it by first."""
+
+    def __init__(self, site: Site, own: Sequence[Address]) -> None:
+        self.site = site
+        self.own = {version: [one for one in own if one.version == version] for version in VERSIONS}
+        self.networks = {one.name: as_its_owner_says(site, one) for one in site.networks}
+        self.endpoints = {one.name: site.endpoints(one) for one in site.containers}
+        self.on: dict[str, list[Endpoint]] = {name: [] for name in self.networks}
+        for mine in self.endpoints.values():
+            for endpoint in mine:
+                self.on[endpoint.network.name].append(endpoint)
+
+    def way(self, client: ContainerSpec, target: Address) -> Optional[Endpoint]:
+        """The endpoint by which a container's packets to an address leave."""
+        mine = self.endpoints[client.name]
+        on_link = [one for one in mine if one.interface(target.version) and subnet_of(one.given, target)]
+        return on_link[0] if on_link else by_default(mine, target.version)
+
+    def apart(self, network: NetworkSpec, address: Address) -> bool:
+        """Whether the host's packets to a macvlan's child would have to pass from the parent to it, which they never do.
+
+        Elsewhere a router of the LAN may bring them there; with vepa a switch may; passthru is the parent itself.
+        """
+        if network.options.mode not in (None, "bridge", "private") or network.options.shim is not None:
+            return False
+        device = parent(self.site, network).name
+        return any(one.device == device and address in one.network for one in self.site.around.on_link)
+
+
+def as_its_owner_says(site: Site, network: NetworkSpec) -> NetworkSpec:
+    """The network with all that its own topology says of it, where it is another's that is joined."""
+    device = site.given(network.name).device
+    for state in site.around.states.values() if network.external and device else ():
+        for name, lease in state.allocation.networks.items():
+            if lease.device == device and name != DEFAULT_BRIDGE:
+                try:
+                    found = read(state.document).networks[name]
+                except (DocknetError, KeyError):
+                    continue  # What an earlier version took need not be valid now.
+                if not found.external:
+                    return found
+    return network
+
+
+def among(network: NetworkSpec) -> Optional[Verdict]:
+    """Two containers of one network."""
+    if network.driver != "bridge":
+        if network.options.mode in (None, "bridge"):
+            return Verdict(True, f"they share network {network.name}")
+        if network.options.mode == "private":
+            return Verdict(False, f"network {network.name} is a macvlan of mode private")
+        return None
+    if not network.options.icc:
+        return Verdict(False, f"enable_icc is false on network {network.name}")
+    return Verdict(True, f"they share network {network.name}")

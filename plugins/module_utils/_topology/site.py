@@ -1,0 +1,156 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""One host's part of a topology: what the document says of it, and what was chosen for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_interface
+from typing import NamedTuple, Optional
+
+from .._model.link import Address, Interface, LinkKey, Network
+from .._model.namespace import NetnsRef
+from .._model.segment import ISOLATED
+from .._model.state import Allocation, Lease, NetworkLease, Surroundings
+from .._model.topology import (
+    DEFAULT_BRIDGE,
+    RESERVED_OWNER,
+    ContainerSpec,
+    Document,
+    EndpointSpec,
+    NetworkSpec,
+)
+from . import names
+
+VERSIONS = (4, 6)
+DEFAULT_SPEC = NetworkSpec(DEFAULT_BRIDGE, device=names.DEFAULT_DEVICE)
+
+
+class Endpoint(NamedTuple):
+    """One attachment with all that was chosen for it. `key` is its interface in the container."""
+
+    container: ContainerSpec
+    spec: EndpointSpec
+    network: NetworkSpec
+    given: NetworkLease
+    lease: Lease
+    key: LinkKey
+    addresses: Mapping[int, Interface]
+
+    @property
+    def what(self) -> str:
+        return f"{self.container.what}.networks.{self.network.name}"
+
+    def interface(self, version: int) -> Optional[Interface]:
+        """The address with the subnet's prefix length, whatever range it was chosen from."""
+        return self.addresses.get(version)
+
+    @property
+    def interfaces(self) -> frozenset[Interface]:
+        return frozenset(self.addresses.values())
+
+    def gateway(self, version: int) -> Optional[Address]:
+        """The next hop to elsewhere that the network offers; none on one that leads nowhere."""
+        network = self.network
+        if network.internal or not network.options.default_route or network.options.modes[version] == ISOLATED:
+            return None
+        return self.given.gateways.get(version) if self.interface(version) else None
+
+
+def subnet_of(given: NetworkLease, address: Address) -> Optional[Network]:
+    return next((subnet for subnet in given.subnets if address in subnet), None)
+
+
+def addresses(given: NetworkLease, lease: Lease) -> dict[int, Interface]:
+    """The addresses of a lease, each with its subnet's prefix length, by family."""
+    found = {}
+    for version in VERSIONS:
+        address = lease.address(version)
+        subnet = subnet_of(given, address) if address else None
+        if address and subnet:
+            found[version] = ip_interface((address.packed, subnet.prefixlen))
+    return found
+
+
+@dataclass(frozen=True)
+class Site:
+    """The document's part, with what was chosen for it.
+
+    `earlier` is what was, as it is saved. `mtus` are of the host's links, by name.
+    """
+
+    document: Document
+    host: Optional[str]
+    allocation: Allocation
+    around: Surroundings
+    earlier: Allocation = field(default_factory=Allocation)
+    mtus: Mapping[str, int] = field(default_factory=dict)
+    # Endpoints by container, once they were asked for.
+    found: dict[str, list[Endpoint]] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def owner(self) -> str:
+        return self.document.name
+
+    @property
+    def containers(self) -> list[ContainerSpec]:
+        return self.document.on(self.host)
+
+    @property
+    def networks(self) -> list[NetworkSpec]:
+        """The networks of this host's containers, the default bridge last."""
+        default = [DEFAULT_SPEC] if any(one.mode == "bridge" for one in self.containers) else []
+        return self.document.used_on(self.host) + default
+
+    def network(self, name: str) -> NetworkSpec:
+        return DEFAULT_SPEC if name == DEFAULT_BRIDGE else self.document.networks[name]
+
+    def given(self, name: str) -> NetworkLease:
+        return self.allocation.networks.get(name, NetworkLease())
+
+    def owner_of(self, network: NetworkSpec) -> str:
+        return RESERVED_OWNER if network is DEFAULT_SPEC else self.owner
+
+    def device(self, network: NetworkSpec) -> str:
+        """The bridge of a bridge network on this host."""
+        return self.given(network.name).device or network.device or names.device(self.owner, network.name)
+
+    def endpoints(self, container: ContainerSpec) -> list[Endpoint]:
+        if container.name not in self.found:
+            self.found[container.name] = self._endpoints(container)
+        return self.found[container.name]
+
+    def _endpoints(self, container: ContainerSpec) -> list[Endpoint]:
+        chosen = names.interfaces(container, self.document, names.kept(container, self.allocation))
+        return [self._endpoint(container, spec, chosen[spec.network]) for spec in container.endpoints]
+
+    def _endpoint(self, container: ContainerSpec, spec: EndpointSpec, interface: str) -> Endpoint:
+        given = self.given(spec.network)
+        lease = self.allocation.endpoints.get((container.name, spec.network), Lease())
+        key = LinkKey(container.netns, interface)
+        return Endpoint(container, spec, self.network(spec.network), given, lease, key, addresses(given, lease))
+
+    def leading(self, container: ContainerSpec, version: int) -> Optional[Endpoint]:
+        """Where its default route is to lead. A real container that has one keeps that."""
+        inside = self.around.inside.get(container.netns or "")
+        return None if inside and version in inside.leads else by_default(self.endpoints(container), version)
+
+    def all_endpoints(self) -> Iterator[Endpoint]:
+        for container in self.containers:
+            yield from self.endpoints(container)
+
+
+def by_default(endpoints: list[Endpoint], version: int) -> Optional[Endpoint]:
+    """The endpoint that a container's packets to elsewhere take: highest gw_priority, then the first that leads there."""
+    leading = [one for one in endpoints if one.gateway(version)]
+    return max(leading, key=lambda one: one.spec.gw_priority, default=None)
+
+
+def is_ours(netns: NetnsRef) -> bool:
+    """Whether the namespace is a named one, and not that of a process or of an engine's container."""
+    return netns is not None and ":" not in netns and "/" not in netns

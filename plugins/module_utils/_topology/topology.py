@@ -1,0 +1,212 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""A topology's document and one host -> what is wanted there, once the host has been looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any, Optional
+
+from .._model.errors import InvalidRequest
+from .._model.hosts import HostsKey
+from .._model.link import Link, LinkKey
+from .._model.plan import Question, Wanted, World
+from .._model.state import Allocation, Lease, State
+from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, ContainerSpec, Document
+from . import container, network, publication
+from .allocate import allocate
+from .document import read
+from .nameservice import plan_names
+from .recall import inside, recall
+from .site import Site, is_ours
+from .sweep import default_bridge, detached, gone, meanwhile
+
+HOSTS = HostsKey(None, "/etc/hosts")
+
+
+class Topology:
+    """One host's part of a document.
+
+    `raw` is the document as it was given, to be kept. `leases` are addresses in use on other hosts, by (container, network).
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        host: Optional[str],
+        raw: Mapping[str, Any],
+        leases: Mapping[tuple[str, str], Lease],
+        present: bool = True,
+        adopt: bool = False,
+        recreate: bool = False,
+    ) -> None:
+        self.document = document if present else Document(document.name)
+        self.host, self.raw, self.leases = host, raw, leases
+        self.present, self.adopt, self.recreate = present, adopt, recreate
+        self.warnings: list[str] = list(document.warnings) if present else []
+        self.site: Optional[Site] = None
+        # Links whose place an earlier endpoint's may have: that one goes, as what is no longer in the document does.
+        self.fresh: set[LinkKey] = set()
+        places = {one.netns for one in self.document.on(host) if one.netns}
+        self.question = Question(
+            namespaces=places | {None},
+            sources={one.netns for one in self.document.on(host) if len(one.endpoints) > 1},
+            files={HOSTS},
+            owners={document.name, RESERVED_OWNER},
+            states=True,
+            survey=True,
+            owned=True,
+        )
+
+    def wanted(self, world: World) -> list[Wanted]:
+        """Errors: Several, of all that cannot be allocated."""
+        site = self.site = self.choose(world)
+        states = [state for name, state in world.states.items() if name != site.owner]
+        saved = world.states.get(site.owner)
+        if saved:
+            self.fresh = container.connected(site, saved.allocation)
+        values = [*self.values(site)] if self.present else []
+        found = [self.wish(what, value) for what, value in values]
+        old = gone(site.owner, [value for _what, value in values], world)
+        found += [self.wish(f"topology {site.owner}", value, present=False) for value in old]
+        bridge: list[Any] = []
+        if not any(one.mode == "bridge" for one in site.containers) and self.used_default(world):
+            bridge = [*default_bridge(world, site.owner, states)]
+        found += [Wanted(value, "the default bridge", RESERVED_OWNER, present=False) for value in bridge]
+        attached = tuple(one.netns for one in site.containers if one.netns and not is_ours(one.netns))
+        left = [*detached(saved, attached)] if saved else []
+        found += [self.wish(f"topology {site.owner}", value, present=False) for value in left]
+        state = State(site.owner, self.host, self.raw, site.allocation, attached)
+        lost = container.lost(site)
+        if saved and (bridge or left or lost):
+            state = replace(state, meanwhile=meanwhile(saved, state, lost))
+        kept = self.present and bool(site.containers)
+        return [*found, self.wish(f"topology {site.owner}", state, present=kept)]
+
+    def choose(self, world: World) -> Site:
+        """Subnets, addresses and ports: as they were kept, as they are seen, or new ones."""
+        name = self.document.name
+        states = {other: state for other, state in world.states.items() if other != name}
+        around = replace(world.surroundings, states=states, inside=inside(self.document, self.host, world))
+        saved = world.states.get(name)
+        if not self.present:
+            return Site(self.document, self.host, Allocation(), around)
+        known = recall(self.document, self.host, world, saved)
+        allocation, warnings = allocate(self.document, self.host, around, known, self.leases)
+        self.warnings += warnings
+        mtus = {key.name: link.mtu for key, link in world.links.items() if key.netns is None and link.mtu}
+        earlier = saved.allocation if saved else Allocation()
+        return Site(self.document, self.host, allocation, around, earlier, mtus)
+
+    def used_default(self, world: World) -> bool:
+        saved = world.states.get(self.document.name)
+        return saved is not None and any(network == DEFAULT_BRIDGE for _one, network in saved.allocation.endpoints)
+
+    def wish(self, what: str, value: Any, present: bool = True) -> Wanted:
+        owner = getattr(value, "owner", None) if present else None
+        recreate = self.recreate or (isinstance(value, Link) and value.key in self.fresh and not self.adopt)
+        return Wanted(value, what, owner or self.document.name, present, self.adopt, recreate)
+
+    def values(self, site: Site) -> Iterator[tuple[str, Any]]:
+        """Everything that is to be there, with the document's path to it."""
+        names = plan_names(site.document, site.host, site.allocation, site.around)
+        yield from (("the host", value) for value in network.forwarding(site))
+        for one in site.networks:
+            if one.driver == "macvlan":
+                yield from ((one.what, value) for value in network.macvlan(site, one))
+            elif not one.external:
+                yield from ((one.what, value) for value in network.bridge(site, one))
+                yield one.what, network.segment(site, one, names.resolvers.get(one.name, {}))
+        for each in site.containers:
+            yield from ((each.what, value) for value in self.container(site, each))
+        files: tuple[Any, ...] = (*names.services, *names.texts, *names.blocks)
+        yield from ((f"topology {site.owner}", value) for value in files)
+
+    def container(self, site: Site, one: ContainerSpec) -> Iterator[Any]:
+        yield from container.namespace(site, one)
+        yield from container.attachments(site, one)
+        yield from publication.publications(site, one)
+        self.warnings += publication.unserved(site, one)
+
+    def facts(self, _wanted: Sequence[Wanted], _world: World) -> dict[str, Any]:
+        """What was chosen, in plain types."""
+        return {"topology": report(self.site)} if self.site else {}
+
+
+def report(site: Site) -> dict[str, Any]:
+    networks = {
+        one.name: {
+            "driver": one.driver,
+            "device": site.device(one) if one.driver == "bridge" else None,
+            "subnets": [str(subnet) for subnet in site.given(one.name).subnets],
+            "gateways": [str(gateway) for gateway in site.given(one.name).gateways.values()],
+        }
+        for one in site.networks
+    }
+    return {
+        "name": site.owner,
+        "host": site.host,
+        "networks": networks,
+        "containers": {one.name: report_container(site, one) for one in site.containers},
+    }
+
+
+def report_container(site: Site, one: ContainerSpec) -> dict[str, Any]:
+    return {
+        "netns": one.netns,
+        "networks": {
+            endpoint.network.name: {
+                "interface": endpoint.key.name,
+                "ipv4_address": str(endpoint.lease.ipv4) if endpoint.lease.ipv4 else None,
+                "ipv6_address": str(endpoint.lease.ipv6) if endpoint.lease.ipv6 else None,
+                "mac_address": endpoint.lease.mac,
+            }
+            for endpoint in site.endpoints(one)
+        },
+        "ports": [
+            {
+                "protocol": port.protocol,
+                "host_ip": str(port.host_ip) if port.host_ip else None,
+                "published": str(published) if published else None,
+                "target": str(port.target),
+            }
+            for port in one.ports
+            for published in [publication.host_ports(site, one, port)]
+        ],
+    }
+
+
+def prepare(params: Mapping[str, Any]) -> Topology:
+    """The module's arguments -> the design. Errors: InvalidRequest or Several, of all that is wrong with the document."""
+    raw, host, present = params["topology"], params["host"], params["state"] == "present"
+    document = read(raw) if present else read({"name": raw.get("name")})
+    placed = {one.host for one in document.containers.values()} - {None}
+    if present and placed and host not in placed:
+        known = ", ".join(sorted(map(str, placed)))
+        if host is None:
+            raise InvalidRequest(
+                f"topology {document.name}",
+                "host is missing, and the document names hosts",
+                f"say which of {known} this is",
+            )
+        # Its last container may have moved to another host: what is left here goes.
+        away = f"topology {document.name}: host {host!r} is none of the document's ({known}), so nothing of it is to be here"
+        document = replace(document, warnings=(*document.warnings, away))
+    return Topology(document, host, raw, leases(params["leases"]), present, params["adopt"], params["recreate"])
+
+
+def leases(reports: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Lease]:
+    """Addresses in use elsewhere, from what this module returned there."""
+    found = {}
+    for report_of in reports:
+        for name, one in report_of.get("containers", {}).items():
+            for of, has in one.get("networks", {}).items():
+                four, six = (has.get(word) and ip_address(has[word]) for word in ("ipv4_address", "ipv6_address"))
+                found[(name, of)] = Lease(four, six, has.get("mac_address"))
+    return found
