@@ -1,0 +1,368 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names of containers, as values: who asks which server, what that knows, and what is in the containers' files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+
+import pytest
+from ansible_collections.netwright.docknet.plugins.module_utils._model.errors import InvalidRequest
+from ansible_collections.netwright.docknet.plugins.module_utils._model.hosts import HostsKey
+from ansible_collections.netwright.docknet.plugins.module_utils._model.rule import Ports
+from ansible_collections.netwright.docknet.plugins.module_utils._model.state import (
+    Allocation,
+    Lease,
+    Listener,
+    NetworkLease,
+    State,
+    Surroundings,
+)
+from ansible_collections.netwright.docknet.plugins.module_utils._model.text import TextKey
+from ansible_collections.netwright.docknet.plugins.module_utils._model.topology import (
+    DEFAULT_BRIDGE,
+    HOST_GATEWAY,
+    ContainerSpec,
+    Document,
+    EndpointSpec,
+    NetworkSpec,
+    Options,
+    Shim,
+)
+from ansible_collections.netwright.docknet.plugins.module_utils._topology.dhcp import client
+from ansible_collections.netwright.docknet.plugins.module_utils._topology.nameservice import PORTS, plan_names
+
+NETWORKS = (
+    NetworkSpec("front"),
+    NetworkSpec("back"),
+    NetworkSpec("vault", internal=True),
+    NetworkSpec("mute", options=Options(inhibit_ipv4=True)),
+    NetworkSpec("theirs", external=True),
+    NetworkSpec("lan", driver="macvlan", options=Options(parents={"": "eth1"})),
+    NetworkSpec("shimmed", driver="macvlan", options=Options(shim=Shim("shim", ip_address("10.6.0.200")))),
+)
+ORDER = (*(one.name for one in NETWORKS), DEFAULT_BRIDGE)
+AROUND = Surroundings(servers=tuple(map(ip_address, ("127.0.0.53", "192.0.2.53"))), search=("example.org",))
+
+
+def at(network, number):
+    return ip_address(f"10.{ORDER.index(network)}.0.{number}")
+
+
+def on(name, *networks, **words):
+    """A container; a network is its name, or (name, alias, ...)."""
+    pairs = [(one,) if isinstance(one, str) else one for one in networks]
+    endpoints = tuple(EndpointSpec(network, aliases=tuple(aliases)) for network, *aliases in pairs)
+    return ContainerSpec(name, **{"netns": name, "endpoints": endpoints, **words})
+
+
+def names(*containers, around=AROUND, owner="shop", **words):
+    """Containers have the addresses .2, .3 and so on, of all networks."""
+    leases = {
+        (one.name, spec.network): Lease(at(spec.network, 2 + place))
+        for place, one in enumerate(containers)
+        for spec in one.endpoints
+    }
+    given = {
+        name: NetworkLease(f"br-{name}", (ip_network(f"10.{place}.0.0/24"),), {4: at(name, 1)})
+        for place, name in enumerate(ORDER)
+    }
+    document = Document(owner, {one.name: one for one in NETWORKS}, {one.name: one for one in containers}, **words)
+    return plan_names(document, None, Allocation(given, leases), around)
+
+
+def lines(found, path):
+    """A file of the only service."""
+    (service,) = found.services
+    return next(one.content for one in service.files if one.path == path).splitlines()
+
+
+def resolv(found, name):
+    return next((list(one.lines) for one in found.texts if one.key == TextKey(name, "resolv.conf")), None)
+
+
+def block(found, key):
+    """The block of a hosts file, as text."""
+    key = key if isinstance(key, HostsKey) else HostsKey(key)
+    one = next((one for one in found.blocks if one.key == key), None)
+    return one and [" ".join((str(link.to), *link.names)) for link in one.links]
+
+
+# -- servers --------------------------------------------------------------------------------------------------
+
+
+def test_one_service_for_each_set_of_networks_and_servers():
+    dns = (ip_address("192.0.2.1"),)
+    found = names(
+        on("a", "front"),
+        on("b", "front"),
+        on("c", "front", "back"),
+        on("d", "back", "front"),
+        on("e", "front", dns=dns),
+    )
+    assert len(found.services) == 3
+    port = {name: found.resolvers["front"][at("front", 2 + place)] for place, name in enumerate("abcde")}
+    assert port["a"] == port["b"] and port["c"] == port["d"] == found.resolvers["back"][at("back", 4)]
+    assert len(set(port.values())) == 3
+    assert all(one.owner == "shop" and one.netns is None and one.package == "dnsmasq-base" for one in found.services)
+    assert len({one.name for one in found.services}) == 3 and all(
+        one.name.startswith("shop-names-") for one in found.services
+    )
+
+
+def test_names_and_ports_do_not_depend_on_order_and_stay_when_others_come():
+    one, two, three = on("a", "front"), on("b", "back"), on("c", "front", "back")
+    before = {service.name: service.files[0] for service in names(one, two).services}
+    after = {service.name: service.files[0] for service in names(one, two, three).services}
+    assert before.items() <= after.items()
+    assert {service.name for service in names(three, two, one).services} == set(after)
+
+
+def test_what_a_server_is_told():
+    found = names(on("web", ("front", "www", "a.b.c"), hostname="one"), on("db", "front"))
+    port = found.resolvers["front"][at("front", 2)]
+    assert found.services[0].command == ("dnsmasq", "--keep-in-foreground", "--conf-file={dir}/conf")
+    assert lines(found, "conf") == [
+        f"port={port}",
+        "bind-dynamic",
+        "listen-address=10.0.0.1",
+        "no-hosts",
+        "addn-hosts={dir}/hosts",
+        "servers-file={dir}/servers",
+        "resolv-file=/etc/resolv.conf",
+        "domain-needed",
+        "cache-size=0",
+        "pid-file",
+        "log-facility=-",
+    ]
+    assert lines(found, "servers") == ["server=//", "server=/front/", "rev-server=10.0.0.0/24", "server=/a.b.c/"]
+    assert lines(found, "hosts") == [
+        "10.0.0.2\tweb.front web one.front one www.front www a.b.c.front a.b.c",
+        "10.0.0.3\tdb.front db",
+    ]
+    assert [one.live for one in found.services[0].files] == [False, True, True]
+
+
+def test_a_container_that_comes_or_goes_changes_live_files_only():
+    before, after = (
+        names(*some).services[0] for some in ((on("web", "front"),), (on("web", "front"), on("db", "front")))
+    )
+    assert (before.name, before.command, before.files[0]) == (after.name, after.command, after.files[0])
+    assert before.files[1] != after.files[1]
+
+
+def test_who_is_asked_for_names_of_elsewhere():
+    dns = tuple(map(ip_address, ("192.0.2.1", "2001:db8::1")))
+    own = names(on("a", "front", dns=dns))
+    assert "no-resolv" in lines(own, "conf") and lines(own, "servers")[-2:] == [
+        "server=192.0.2.1",
+        "server=2001:db8::1",
+    ]
+    inside = names(on("a", "vault", dns=dns))
+    assert "no-resolv" in lines(inside, "conf") and not any("192.0.2.1" in line for line in lines(inside, "servers"))
+    for other in ("front", "lan"):
+        outside = names(on("a", "vault", other))
+        assert "resolv-file=/etc/resolv.conf" in lines(outside, "conf"), "it has a network that leads out"
+
+
+def test_a_server_on_the_container_s_own_loopback_is_refused():
+    with pytest.raises(InvalidRequest, match=r"containers.a: dns: 127.0.0.1 is in the container itself"):
+        names(on("a", "front", dns=(ip_address("127.0.0.1"),)))
+
+
+def test_names_of_a_network_without_an_address_of_the_host_s_come_by_another():
+    found = names(on("a", "mute", "front"), on("b", "mute"))
+    assert "listen-address=10.0.0.1" in lines(found, "conf") and "10.3.0.3\tb.mute b" in lines(found, "hosts")
+    assert set(found.resolvers) == {"front"} and resolv(found, "a")[0] == "nameserver 10.0.0.1"
+    assert block(found, "b") == ["10.3.0.3 b", "10.3.0.2 a.mute a"], "nobody to ask"
+
+
+def test_an_external_network_s_questions_are_its_owner_s_and_its_names_are_told():
+    others = State(
+        "shop2",
+        allocation=Allocation(
+            {"net": NetworkLease("br-theirs"), "more": NetworkLease("br-more")},
+            {("x", "net"): Lease(ip_address("10.4.0.99")), ("y", "more"): Lease(ip_address("10.9.0.9"))},
+        ),
+    )
+    around = replace(AROUND, states={"shop2": others, "shop": replace(others, name="shop")})
+    found = names(on("a", "theirs", "front"), on("b", "theirs"), around=around)
+    assert set(found.resolvers) == {"front"} and "10.4.0.99\tx.theirs x" in lines(found, "hosts")
+    assert block(found, "b") == ["10.4.0.3 b", "10.4.0.2 a.theirs a", "10.4.0.99 x.theirs x"]
+
+
+def test_ports_keep_clear_of_what_listens_everywhere_and_of_the_kernel_s_own():
+    def port(**words):
+        return names(on("a", "front"), around=replace(AROUND, **words)).resolvers["front"][at("front", 2)]
+
+    usual = port()
+    assert PORTS.first <= usual <= PORTS.last
+    assert port(listeners=(Listener("udp", ip_address("::"), usual),)) not in (usual, None)
+    assert port(listeners=(Listener("udp", at("front", 1), usual),)) == usual, "that is its own from the last run"
+    half = port(free_ports=Ports(20000, 24999))
+    assert 25000 <= half <= PORTS.last
+    assert PORTS.first <= port(free_ports=Ports(1024, 65535)) <= PORTS.last
+    assert (
+        len({names(on("a", "front"), owner=owner).resolvers["front"][at("front", 2)] for owner in ("shop", "x")}) == 2
+    )
+
+
+def test_a_member_of_a_set_whose_port_is_taken_gets_the_next():
+    many = [
+        on(f"c{number}", "front", dns=(ip_address(f"192.0.{number // 250}.{number % 250 + 1}"),))
+        for number in range(240)
+    ]
+    ports = names(*many).resolvers["front"].values()
+    assert len(set(ports)) == 240
+
+
+# -- resolv.conf ----------------------------------------------------------------------------------------------
+
+
+def test_resolv_conf_by_network():
+    found = names(
+        on("a", "lan", "back", "front"), on("b", DEFAULT_BRIDGE, mode="bridge"), on("c", "lan", dns=(at("lan", 9),))
+    )
+    assert resolv(found, "a") == ["nameserver 10.1.0.1", "search example.org", "options ndots:0"]
+    assert resolv(found, "b") == ["nameserver 192.0.2.53", "search example.org"]
+    assert resolv(found, "c") == ["nameserver 10.5.0.9", "search example.org"]
+
+
+def test_resolv_conf_with_what_the_container_says():
+    found = names(
+        on("a", "front", dns_search=("x", "y"), dns_opt=("timeout:3",)),
+        on("b", "front", dns_search=(".",), dns_opt=("ndots:2", "rotate")),
+    )
+    assert resolv(found, "a")[1:] == ["search x y", "options ndots:0 timeout:3"]
+    assert resolv(found, "b")[1:] == ["options ndots:2 rotate"]
+
+
+def test_servers_on_the_host_s_loopback_are_out_of_reach_and_nobody_else_s_are_taken():
+    found = names(on("a", "lan"), around=Surroundings(servers=(ip_address("127.0.0.53"), ip_address("::1"))))
+    assert not any(line.startswith("nameserver") for line in resolv(found, "a")) and "loopback" in resolv(found, "a")[0]
+
+
+def test_who_has_no_resolv_conf_of_ours():
+    found = names(
+        on("host", mode="host", netns=None),
+        on("none", mode="none"),
+        on("real", "front", made=False, netns="docker:real"),
+        on("pid", "front", made=False, netns="pid:42"),
+    )
+    assert found.texts == () and found.services == () and found.resolvers == {}
+    assert block(found, "docker:real") == ["10.0.0.4 real", "10.0.0.5 pid.front pid"]
+    assert block(found, "pid:42") is None, "a process's hosts file is mostly its host's"
+
+
+# -- hosts files ----------------------------------------------------------------------------------------------
+
+
+def test_hosts_in_docker_s_order():
+    found = names(
+        on("db", "back", hostname="data"),
+        on(
+            "web",
+            "front",
+            "back",
+            hostname="one",
+            extra_hosts=(("printer", ip_address("192.0.2.9")), ("gw", HOST_GATEWAY)),
+            links=(("db", "database"),),
+        ),
+    )
+    assert block(found, "web") == [
+        "192.0.2.9 printer",
+        "10.0.0.1 gw",
+        "10.0.0.3 one",
+        "10.1.0.3 one",
+        "10.1.0.2 database data db",
+    ]
+    assert block(found, "db") == ["10.1.0.2 data"]
+
+
+def test_links_of_the_default_bridge():
+    found = names(
+        on("a", DEFAULT_BRIDGE, mode="bridge"),
+        on("b", DEFAULT_BRIDGE, mode="bridge", links=(("a", "a"), ("a", "first"))),
+    )
+    assert block(found, "b") == ["10.7.0.3 b", "10.7.0.2 a", "10.7.0.2 first a"] and found.services == ()
+
+
+def test_a_link_needs_a_network_of_both():
+    with pytest.raises(InvalidRequest, match=r'containers\.a: links: it shares no network with "b"'):
+        names(on("a", "front", links=(("b", "x"),)), on("b", "back"))
+
+
+@pytest.mark.parametrize(
+    ("networks", "address"),
+    [
+        (("front", "back"), "10.0.0.1"),
+        (("vault", "front"), "10.0.0.1"),
+        (("vault",), "10.2.0.1"),
+        (("lan", "front"), "10.0.0.1"),
+        (("shimmed",), "10.6.0.200"),
+        (("lan", "shimmed"), "10.6.0.200"),
+    ],
+)
+def test_host_gateway_is_where_the_host_is_reached(networks, address):
+    found = names(on("a", *networks, extra_hosts=(("gw", HOST_GATEWAY),)))
+    assert block(found, "a")[0] == f"{address} gw"
+
+
+def test_host_gateway_where_the_host_cannot_be_reached():
+    with pytest.raises(InvalidRequest, match="none of its networks leads to its host"):
+        names(on("a", "lan", extra_hosts=(("gw", HOST_GATEWAY),)))
+
+
+def test_on_a_macvlan_names_are_in_the_hosts_file():
+    found = names(on("a", ("lan", "www")), on("b", "lan"), on("c", "lan", "front"), on("d", "front"))
+    assert block(found, "b") == ["10.5.0.3 b", "10.5.0.2 a.lan a www.lan www", "10.5.0.4 c.lan c"]
+    assert block(found, "c") == ["10.5.0.4 c", "10.0.0.4 c"], "it has a name server"
+
+
+def test_a_name_server_knows_the_names_of_a_macvlan_too_and_leaves_the_lan_its_own():
+    found = names(on("a", "lan"), on("c", "lan", "front"))
+    assert "10.5.0.2\ta.lan a" in lines(found, "hosts")
+    assert lines(found, "servers") == [
+        "server=//",
+        "server=/front/",
+        "rev-server=10.0.0.0/24",
+        "server=/a.lan/",
+        "server=/c.lan/",
+    ]
+
+
+def test_members_share_the_files_of_whose_namespace_they_are_in():
+    found = names(on("web", "front", extra_hosts=(("x", ip_address("192.0.2.1")),)), on("probe", mode="container:web"))
+    assert resolv(found, "web") is not None
+    assert resolv(found, "probe") == resolv(found, "web")
+    assert block(found, "probe") == block(found, "web") == ["192.0.2.1 x", "10.0.0.2 web"]
+
+
+def test_without_a_network_a_container_knows_itself():
+    assert block(names(on("a", mode="none", hostname="lonely")), "a") == ["127.0.0.1 lonely"]
+
+
+def test_the_host_s_own_file_where_that_is_asked_for():
+    some = (on("a", "front", "lan"), on("b", DEFAULT_BRIDGE, mode="bridge"))
+    key = HostsKey(None, "/etc/hosts")
+    assert block(names(*some), key) is None
+    assert block(names(*some, host_names=True), key) == [
+        "10.0.0.2 a a.front",
+        "10.5.0.2 a a.lan",
+        "10.7.0.3 b b.bridge",
+    ]
+
+
+# -- addresses from the LAN -----------------------------------------------------------------------------------
+
+
+def test_the_dhcp_client_is_told_whether_its_route_is_the_default():
+    with_route, without = (client("shop", "web", "lan", "eth0", "web", default_route=route) for route in (True, False))
+    scripts = [{one.path: one.content for one in each.files} for each in (with_route, without)]
+    assert set(scripts[0]) == {"deconfig", "bound", "renew", "nak", "leasefail"}
+    assert "route replace default" in scripts[0]["bound"]
+    assert scripts[0]["bound"] == scripts[0]["renew"]
+    assert not any("route" in script for script in scripts[1].values())
+    assert (with_route.name, with_route.netns, with_route.package) == ("shop-dhcp-web:lan", "web", "udhcpc")
