@@ -89,8 +89,13 @@ def portrait() -> dict[str, Any]:
     for place in ("", *(name["name"] for name in ip("netns list"))):
         at = f"-n {place} " if place else ""
         found[place] = sorted((essence(link) for link in ip(f"{at}address show")), key=lambda link: link["ifname"])
-        found[f"{place} routes"] = sorted(map(str, ip(f"{at}route show") + ip(f"{at}-6 route show")))
+        found[f"{place} routes"] = sorted(str(settled(route)) for route in ip(f"{at}route show") + ip(f"{at}-6 route show"))
     return found
+
+
+def settled(route: dict[str, Any]) -> dict[str, Any]:
+    """A route without what its link's carrier says of it, which comes and goes a moment after what is on the link."""
+    return {**route, "flags": sorted(set(route["flags"]) - {"linkdown", "dead"})}
 
 
 def essence(link: dict[str, Any]) -> dict[str, Any]:
