@@ -345,12 +345,13 @@ def test_sctp(here, version):
 
 @pytest.fixture(name="resolvers", scope="class")
 def fixture_resolvers(here):
-    segments(on(FRONT, resolvers=OWN_RESOLVERS), OTHER)
+    segments(ASKED, OTHER)
     yield
     segments(FRONT, OTHER)
 
 
 OWN_RESOLVERS = {ip_address(one): port for ones, port in ((WEB, 5301), (WEB2, 5302)) for one in ones.values()}
+ASKED = on(FRONT, resolvers=OWN_RESOLVERS, nameservers=frozenset(map(ip_address, GATEWAY.values())))
 
 
 @families
@@ -367,6 +368,21 @@ class TestResolvers:
             here, ("web", GATEWAY[version], 9999), ("web", GATEWAY[version], 5301), ("far", gateway, 53)
         )
 
+    def test_a_name_server_s_own_port_is_nobody_s_to_ask_but_the_host_s(self, here, version):
+        """Also where INPUT lets everything in, as it does by default."""
+        program, gateway = {4: "iptables-nft", 6: "ip6tables-nft"}[version], GATEWAY[version]
+        sh(f"{program} -P INPUT ACCEPT")
+        try:
+            assert not answered(
+                here, *((where, gateway, port) for where in ("web", "web2", "far", "near") for port in (5301, 5302))
+            )
+            assert answer(here, "web", gateway, 53) == f"host:5301 sees {WEB[version]}"
+            assert answer(here, None, gateway, 5302) == f"host:5302 sees {gateway}"
+            assert here.ask("near", HOST[version], 5301) == f"host:5301 sees {NEAR[version]}", "a service of the host's"
+            assert here.ask("far", gateway, 9999) == f"host:9999 sees {FAR[version]}"
+        finally:
+            sh(f"{program} -P INPUT DROP")
+
     def test_other_name_servers_are_asked_themselves(self, here, version):
         """Also the host's own, by an address that is not the gateway's (by UDP the test's server would answer from another)."""
         assert answer(here, "web", BEYOND[version], 53) == f"beyond:53 sees {OUT[version]}"
@@ -378,9 +394,9 @@ class TestResolvers:
 
     def test_a_change_counts_for_who_asks_by_the_same_port_again(self, here, version):
         assert here.ask("web", GATEWAY[version], 53, "udp", own_port=5353) == f"host:5301 sees {WEB[version]}"
-        segments(on(FRONT, resolvers={**OWN_RESOLVERS, ip_address(WEB[version]): 5302}))
+        segments(on(ASKED, resolvers={**OWN_RESOLVERS, ip_address(WEB[version]): 5302}))
         assert here.ask("web", GATEWAY[version], 53, "udp", own_port=5353) == f"host:5302 sees {WEB[version]}"
-        segments(on(FRONT, resolvers=OWN_RESOLVERS))
+        segments(ASKED)
 
 
 def test_the_last_one_takes_everything_with_it(here):

@@ -109,6 +109,7 @@ def _plain(segment: Segment) -> dict[str, Any]:
         "openings": sorted(ports),
         "trusted": sorted(segment.trusted),
         "resolvers": {str(address): port for address, port in sorted(segment.resolvers.items(), key=str)},
+        "nameservers": sorted(str(address) for address in segment.nameservers),
         "owner": segment.owner,
     }
 

@@ -30,6 +30,7 @@ CHAINS = {
     "output": "type nat hook output priority -100; policy accept;",
     "publish": "",
     "translated": "type filter hook prerouting priority -90; policy accept;",
+    "input": "type filter hook input priority -10; policy accept;",
     "forward": "type filter hook forward priority -10; policy accept;",
     "pass": "",
     "postrouting": "type nat hook postrouting priority 100; policy accept;",
@@ -67,6 +68,7 @@ def _sets() -> dict[str, str]:
             found[f"{name}_{family}"] = "set type ifname"
         found[f"open_{family}"] = f"set type {published}"
         found[f"resolver_{family}"] = f"map type {address} : inet_service"
+        found[f"nameserver_{family}"] = f"set type {address} . inet_service"
     return found
 
 
@@ -85,6 +87,9 @@ def _rules() -> list[tuple[str, str]]:
     # Questions for names, asked of the host's own address on the network. It stays, only the port is another.
     question = f"{QUESTION} th dport 53 fib daddr . iif type local"
     found += [("prerouting", f"{question} dnat to :{family} saddr map @resolver_{family}") for family in ADDRESSES]
+    # Beside the host itself nobody asks a name server by its own port, which would answer whoever can send to the gateway.
+    asked = f'iifname != "lo" meta l4proto {{ 6, 17 }} meta mark & {PASSED:#x} == 0'
+    found += [("input", f"{asked} {family} daddr . th dport @nameserver_{family} drop") for family in ADDRESSES]
     for family in ADDRESSES:
         published = f"{family} daddr . meta l4proto . th dport"
         by_client = f"{family} saddr . {published}"

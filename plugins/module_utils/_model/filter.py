@@ -16,6 +16,7 @@
     open_ip           172.17.0.3 . 6 . 80-90       what may come from outside, mode routed
     trusted           wg0 . docknet0               from where everything may come
     resolver_ip       172.17.0.3 -> 5301           where the questions of a container go
+    nameserver_ip     172.17.0.1 . 5301            to where nothing else may come
 
 Those whose key does not end in the device say it in their comment.
 """
@@ -40,7 +41,7 @@ SEGMENTS, BRIDGE_PORTS = "segments", "apart_ports"
 PASSED = 0x200000
 # The sets whose elements' comments say the device, and those whose keys do.
 BY_COMMENT = frozenset(
-    {BRIDGE_PORTS, *(f"{name}_{family}" for name in ("open", "resolver") for family in ("ip", "ip6"))}
+    {BRIDGE_PORTS, *(f"{name}_{family}" for name in ("open", "resolver", "nameserver") for family in ("ip", "ip6"))}
 )
 BY_KEY = frozenset(
     {SEGMENTS, "within", "apart", "closed", "trusted"}
@@ -62,6 +63,7 @@ def whole(segment: Segment) -> Segment:
         ports=frozenset() if segment.icc else segment.ports,
         openings=frozenset(_merged(segment.openings)),
         resolvers=dict(segment.resolvers),
+        nameservers=segment.nameservers if segment.resolvers else frozenset(),
     )
 
 
@@ -106,6 +108,9 @@ def elements(segment: Segment) -> Iterator[Element]:
         yield Element(f"open_{FAMILIES[opening.address.version]}", key, "", hung)
     for address, number in segment.resolvers.items():
         yield Element(f"resolver_{FAMILIES[address.version]}", str(address), str(number), hung)
+    for address in segment.nameservers:
+        for number in sorted(set(segment.resolvers.values())):
+            yield Element(f"nameserver_{FAMILIES[address.version]}", f"{address} . {number}", "", hung)
 
 
 def device_of(element: Element) -> Optional[str]:
@@ -124,10 +129,10 @@ def read(netns: NetnsRef, seen: Mapping[ElementKey, Element]) -> dict[str, Segme
     for element in seen.values():
         device = device_of(element)
         if device is not None:
-            _add(
-                parts.setdefault(device, {"openings": set(), "trusted": set(), "ports": set(), "resolvers": {}}),
-                element,
-            )
+            if device not in parts:
+                sets = ("openings", "trusted", "ports", "nameservers")
+                parts[device] = {"resolvers": {}, **{name: set() for name in sets}}
+            _add(parts[device], element)
     found = {}
     for device, part in parts.items():
         if "said" not in part:
@@ -144,6 +149,7 @@ def read(netns: NetnsRef, seen: Mapping[ElementKey, Element]) -> dict[str, Segme
             openings=frozenset(part["openings"]),
             trusted=frozenset(part["trusted"]),
             resolvers=part["resolvers"],
+            nameservers=frozenset(part["nameservers"]),
         )
     return found
 
@@ -162,6 +168,8 @@ def _add(part: dict[str, Any], element: Element) -> None:
         part["openings"].add(Opening(ip_address(address), NAMES.get(protocol, protocol), opened))
     elif element.set.startswith("resolver_"):
         part["resolvers"][ip_address(element.key)] = int(element.value)
+    elif element.set.startswith("nameserver_"):
+        part["nameservers"].add(ip_address(element.key.partition(" . ")[0]))
 
 
 def belonging(element: Element) -> Optional[str]:

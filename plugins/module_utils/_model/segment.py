@@ -35,7 +35,8 @@ class Segment:
     not. `internal`: nothing passes to or from elsewhere. `modes`: by family, what may come from outside: "nat" only what was
     published, "routed" the `openings` and pings by the container's own address too, "nat-unprotected" everything.
     `trusted`: devices from which everything may come. `resolvers`: where a container's questions for names go that it
-    sends to its gateway, by its address: the port of a name server on the host.
+    sends to its gateway, by its address: the port of a name server on the host. `nameservers`: the host's addresses on
+    which those servers listen, and where nothing else but such questions may come to their ports.
     """
 
     netns: NetnsRef
@@ -48,6 +49,7 @@ class Segment:
     openings: frozenset[Opening] = frozenset()
     trusted: frozenset[str] = frozenset()
     resolvers: Mapping[Address, int] = field(default_factory=dict)
+    nameservers: frozenset[Address] = frozenset()
 
     @property
     def key(self) -> tuple[NetnsRef, str]:

@@ -107,7 +107,7 @@ def macvlan(site: Site, network: NetworkSpec) -> Iterator[Any]:
 
 
 def segment(site: Site, network: NetworkSpec, resolvers: Mapping[Address, int]) -> Segment:
-    options = network.options
+    options, given = network.options, site.given(network.name)
     ports, openings = set(), set()
     if network.name in {one.name for one in site.document.networks.values()}:
         for endpoint in site.all_endpoints():
@@ -126,6 +126,7 @@ def segment(site: Site, network: NetworkSpec, resolvers: Mapping[Address, int]) 
         openings=frozenset(openings),
         trusted=frozenset(options.trusted),
         resolvers=dict(resolvers),
+        nameservers=frozenset(one.ip for one in addresses(network, given)),
     )
 
 

@@ -24,6 +24,7 @@ FRONT = Segment(
     modes={4: ROUTED},
     openings=frozenset({Opening(WEB, "tcp", Ports(80, 80))}),
     resolvers={WEB: 5301},
+    nameservers=frozenset({WEB - 2}),
 )
 APART = Segment(None, "docknet0", icc=False, ports=frozenset({"veth1", "veth2"}))
 BACK = Segment(None, "other0", internal=True)
@@ -68,7 +69,8 @@ def test_only_what_differs_is_sent():
     world = after(wish(replace(FRONT, resolvers=many)))
     todo = plan([wish(replace(FRONT, resolvers={**many, WEB: 5302}))], world)
     (change,) = [step.value for step in todo.operations]
-    assert [element[:3] for element in change.add] == [("resolver_ip", str(WEB), "5302")] and not change.remove
+    sent = [("nameserver_ip", "172.17.0.1 . 5302", ""), ("resolver_ip", str(WEB), "5302")]
+    assert [element[:3] for element in change.add] == sent and not change.remove
 
 
 def test_the_table_goes_with_the_last_of_either():
@@ -114,7 +116,7 @@ def test_words():
     todo = plan([wish(replace(FRONT, icc=False, resolvers={}))], world)
     assert reasons(todo) == [
         "for containers that are kept apart",
-        "icc is True, not False; resolvers is 172.17.0.3 5301, not none",
+        "icc is True, not False; resolvers is 172.17.0.3 5301, not none; nameservers is 172.17.0.1, not none",
     ]
     assert facts([wish(FRONT)], world) == {
         "segments": [
@@ -129,6 +131,7 @@ def test_words():
                 "openings": ["172.17.0.3 80/tcp"],
                 "trusted": [],
                 "resolvers": {"172.17.0.3": 5301},
+                "nameservers": ["172.17.0.1"],
                 "owner": OWNER,
             }
         ]

@@ -39,6 +39,7 @@ segments = st.builds(
     openings=st.frozensets(openings, max_size=6),
     trusted=st.frozensets(st.sampled_from(["wg0", "lan0"])),
     resolvers=st.dictionaries(st.sampled_from([FOUR, SIX]), st.integers(1, 65535)),
+    nameservers=st.frozensets(st.sampled_from([FOUR - 1, SIX - 1])),
 )
 
 
@@ -83,7 +84,8 @@ def test_the_elements():
         ports=frozenset({"veth1"}),
         openings=frozenset({Opening(FOUR, "udp", Ports(80, 90))}),
         trusted=frozenset({"wg0"}),
-        resolvers={SIX: 5301},
+        resolvers={SIX: 5301, SIX + 1: 5302, SIX + 2: 5301},
+        nameservers=frozenset({FOUR - 1}),
     )
     hung = "docknet@shop on docknet0"
     assert set(layout.elements(segment)) == {
@@ -96,6 +98,10 @@ def test_the_elements():
         Element("apart_ports", "veth1", "", hung),
         Element("open_ip", "172.17.0.3 . 17 . 80-90", "", hung),
         Element("resolver_ip6", "fd17::3", "5301", hung),
+        Element("resolver_ip6", "fd17::4", "5302", hung),
+        Element("resolver_ip6", "fd17::5", "5301", hung),
+        Element("nameserver_ip", "172.17.0.2 . 5301", "", hung),
+        Element("nameserver_ip", "172.17.0.2 . 5302", "", hung),
     }
 
 
