@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import signal
+import socket as socket_options
 import time
 
 import pytest
@@ -141,11 +142,17 @@ def test_answers_that_do_not_fit_are_an_error_and_not_a_silence(monkeypatch):
     monkeypatch.setattr(netlink, "RECEIVE_BUFFER", 1)  # the kernel's least: 2,304 bytes
     with contextlib.closing(Socket()) as small:
         with pytest.raises(NetlinkError, match="did not fit into our buffer"):
-            small.send([bridge(f"b{number}") for number in range(100)])
+            small.send([bridge("lo")] * 100)
         time.sleep(0.01)
         with pytest.raises(NetlinkError) as raised:
             small.get(rt.get_link("nothing"))
         assert raised.value.refusal.code == errno.ENODEV
+
+
+def test_an_answer_that_never_comes_is_an_error(socket):
+    socket._socket.setsockopt(socket_options.SOL_SOCKET, socket_options.SO_RCVTIMEO, netlink.TIMEVAL.pack(0, 1000))
+    with pytest.raises(NetlinkError, match="did not answer within"):
+        socket._receive()
 
 
 def test_an_answer_that_is_cut_off_is_an_error(socket, monkeypatch):

@@ -200,7 +200,7 @@ class Host:
             try:
                 number = socket.get(rt.get_nsid(self.descriptor(key.netns)))
                 here = os.path.sameopenfile(descriptor, self.descriptor(key.netns))
-                count += links.standing_on(socket, link.index, None if here else rt.nsid(number or b"\0" * 4), here)
+                count += links.standing_on(socket, link.index, None if here else rt.nsid(number), here)
             finally:
                 socket.close()
         return count

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Optional
 
-from .._model.errors import KernelRefused, Missing
+from .._model.errors import Missing
 from .._model.link import Birth, Link, LinkAddress, LinkKey, LinkRoute, Other, Settings
 from .._model.namespace import Namespace, NetnsRef
 from .._model.owner import PREFIX, SEPARATOR, owner_of
@@ -46,10 +46,7 @@ class _Raw:
 
 def namespace(name: str, socket: Socket, groups: Mapping[int, str]) -> Namespace:
     """A named namespace as its loopback shows it, through a socket in it."""
-    payload = socket.get(rt.get_link_at(rt.LOOPBACK_INDEX))
-    if payload is None:
-        return Namespace(name, marked=False, up=False)
-    raw = _Raw(payload)
+    raw = _Raw(socket.get(rt.get_link_at(rt.LOOPBACK_INDEX)))
     marked = owner_of(raw.altnames) is not None
     return Namespace(name, raw.owner(groups), marked, bool(raw.flags & rt.IFF_UP))
 
@@ -103,8 +100,7 @@ def standing_on(socket: Socket, index: int, number: Optional[int], here: bool) -
 
 
 def _number(places: Places, here: NetnsRef, other: NetnsRef) -> Optional[int]:
-    payload = places.socket(here).get(rt.get_nsid(places.descriptor(other)))
-    return rt.nsid(payload) if payload else None
+    return rt.nsid(places.socket(here).get(rt.get_nsid(places.descriptor(other))))
 
 
 def _link(
@@ -208,8 +204,6 @@ class Writer:
                 payload = self._places.socket(key.netns).get(rt.get_link(key.name))
             except NetlinkError as error:
                 raise Missing(f"link {key}", error.refusal.text) from error
-            if payload is None:
-                raise KernelRefused(f"link {key}", "the kernel gave no answer about it")
             found = self._indexes[key] = rt.link_index(payload)
         return found
 

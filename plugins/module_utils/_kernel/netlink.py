@@ -18,12 +18,13 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import NamedTuple, Optional
 
 HEADER = struct.Struct("=IHHII")
 ATTRIBUTE = struct.Struct("=HH")
 U32 = struct.Struct("=I")
+_split = ATTRIBUTE.unpack_from
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP = 0x1, 0x4, 0x10, 0x300
 NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE, NLM_F_APPEND = 0x100, 0x200, 0x400, 0x800
@@ -32,21 +33,27 @@ NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLMSGERR_ATTR_MSG = 1
 NLA_F_NESTED = 0x8000
 NLA_TYPE_MASK = 0x3FFF
+ANY = range(NLA_TYPE_MASK + 1)
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
 NETLINK_NETFILTER = 12
 
 DUMP_TRIES = 5
-# Seconds. The kernel answers rtnetlink in the system call itself; only a kernel in trouble lets us wait.
-ANSWER_TIMEOUT = 30.0
-# One acknowledgement takes about 1 KiB of the receive buffer as the kernel accounts it.
+# Seconds. The kernel answers rtnetlink in the system call itself; only a kernel in trouble lets us wait. It counts them
+# itself, since Python's own timeout costs a poll before every call.
+ANSWER_TIMEOUT = 30
+# struct timeval. Where a machine of 32 bits counts seconds in 64, the option has another number.
+TIMEVAL = struct.Struct("@ll" if socket.SO_RCVTIMEO == 20 else "=qq")
+# One refusal takes about 1 KiB of the receive buffer as the kernel accounts it.
 BATCH_MESSAGES = 128
 RECEIVE_BUFFER = 4 << 20
 # A message of a dump has at most 32 KiB; a single answer can be larger (a card with many virtual functions).
 RECEIVE_SIZE = 1 << 18
+# What is received is copied out of it at once: to allocate this anew for each answer takes longer than the answer.
+_BUFFER = bytearray(RECEIVE_SIZE)
 
 
 class Message(NamedTuple):
-    """A request before it has a sequence number: `flags` beside NLM_F_REQUEST and NLM_F_ACK."""
+    """A request before it has a sequence number: `flags` beside NLM_F_REQUEST and what the way of asking adds."""
 
     type: int
     flags: int
@@ -93,16 +100,29 @@ def u32(kind: int, value: int) -> bytes:
     return attribute(kind, U32.pack(value))
 
 
-def attributes(data: bytes, start: int = 0) -> dict[int, bytes]:
-    """The attributes in `data` from `start` on, by type; of several of one type the last."""
-    return dict(each_attribute(data, start))
+def attributes(data: bytes, start: int = 0, wanted: Container[int] = ANY) -> dict[int, bytes]:
+    """The attributes in `data` from `start` on, by type; of several of one type the last.
+
+    A link has forty, of which few are `wanted`, and a look reads thousands of links: so this loop is its own.
+    """
+    found = {}
+    end = len(data) - 4
+    while start <= end:
+        length, kind = _split(data, start)
+        if length < 4:
+            break
+        kind &= NLA_TYPE_MASK
+        if kind in wanted:
+            found[kind] = data[start + 4 : start + length]
+        start += (length + 3) & ~3
+    return found
 
 
 def each_attribute(data: bytes, start: int = 0) -> Iterator[tuple[int, bytes]]:
     """The attributes in order, also where one type comes several times (alternative names)."""
-    end = len(data)
-    while start + 4 <= end:
-        length, kind = ATTRIBUTE.unpack_from(data, start)
+    end = len(data) - 4
+    while start <= end:
+        length, kind = _split(data, start)
         if length < 4:
             return
         yield kind & NLA_TYPE_MASK, data[start + 4 : start + length]
@@ -125,7 +145,7 @@ class Socket:
         for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
             self._socket.setsockopt(SOL_NETLINK, option, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_RCVBUFFORCE", 33), RECEIVE_BUFFER)
-        self._socket.settimeout(ANSWER_TIMEOUT)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, TIMEVAL.pack(ANSWER_TIMEOUT, 0))
         self._sequence = 0
 
     def close(self) -> None:
@@ -143,30 +163,33 @@ class Socket:
         return answers
 
     def _send(self, messages: Sequence[Message]) -> list[Optional[Refusal]]:
-        first = self._sequence + 1
-        self._socket.send(b"".join(self._pack(message, NLM_F_REQUEST | NLM_F_ACK) for message in messages))
-        answers: dict[int, Optional[Refusal]] = {}
-        while len(answers) < len(messages):
+        """The kernel takes them in their order: the last one's acknowledgement says that all are through, beside those refused."""
+        first, last = self._sequence + 1, len(messages) - 1
+        self._socket.send(
+            b"".join(
+                self._pack(message, NLM_F_REQUEST | (NLM_F_ACK if at == last else 0))
+                for at, message in enumerate(messages)
+            )
+        )
+        answers: list[Optional[Refusal]] = [None] * len(messages)
+        while True:
             for kind, flags, sequence, payload in self._receive():
                 if kind == NLMSG_ERROR and sequence >= first:
-                    answers[sequence] = refusal(flags, payload)
-        return [answers[first + position] for position in range(len(messages))]
+                    answers[sequence - first] = refusal(flags, payload)
+                    if sequence == self._sequence:
+                        return answers
 
-    def get(self, message: Message) -> Optional[bytes]:
+    def get(self, message: Message) -> bytes:
         """The one answer to a request that is no dump, without its header; NetlinkError when refused."""
-        self._socket.send(self._pack(message, NLM_F_REQUEST | NLM_F_ACK))
-        answer = None
+        self._socket.send(self._pack(message, NLM_F_REQUEST))
         while True:
             for kind, flags, sequence, payload in self._receive():
                 if sequence != self._sequence:
                     continue
-                if kind != NLMSG_ERROR:
-                    answer = payload
-                    continue
-                no = refusal(flags, payload)
+                no = refusal(flags, payload) if kind == NLMSG_ERROR else None
                 if no:
                     raise NetlinkError(no)
-                return answer
+                return payload
 
     def dump(self, message: Message, again: Optional[Callable[[bytes], Message]] = None) -> list[bytes]:
         """All objects of one sort, without their headers.
@@ -191,10 +214,9 @@ class Socket:
 
     def _if_there(self, message: Message) -> list[bytes]:
         try:
-            found = self.get(message)
+            return [self.get(message)]
         except NetlinkError:
             return []
-        return [] if found is None else [found]
 
     def _dump(self, message: Message) -> tuple[list[bytes], bool]:
         """What one try saw, and whether it may lack something."""
@@ -203,7 +225,7 @@ class Socket:
         interrupted = False
         while True:
             try:
-                answers = list(self._receive())
+                answers = self._receive()
             except NetlinkError as error:
                 if error.refusal.code != errno.ENOBUFS:
                     raise
@@ -228,40 +250,40 @@ class Socket:
             + b"\0" * (-length % 4)
         )
 
-    def _receive(self) -> Iterator[tuple[int, int, int, bytes]]:
+    def _receive(self) -> list[tuple[int, int, int, bytes]]:
+        """(type, flags, sequence number, what follows the header) of each message that comes next."""
         try:
-            data = self._socket.recv(RECEIVE_SIZE)
-        except socket.timeout:
+            size = self._socket.recv_into(_BUFFER, RECEIVE_SIZE)
+        except BlockingIOError:
             raise NetlinkError(
-                Refusal(errno.ETIMEDOUT, f"the kernel did not answer within {ANSWER_TIMEOUT:.0f} s")
+                Refusal(errno.ETIMEDOUT, f"the kernel did not answer within {ANSWER_TIMEOUT} s")
             ) from None
         except OSError as error:
             if error.errno != errno.ENOBUFS:
                 raise
             self._drain()
             raise NetlinkError(Refusal(errno.ENOBUFS, "the kernel's answers did not fit into our buffer")) from None
-        start = 0
-        while start < len(data):
-            rest = len(data) - start
-            length = as_u32(data[start : start + 4]) if rest >= HEADER.size else 0
+        data = bytes(memoryview(_BUFFER)[:size])
+        found, start = [], 0
+        while start < size:
+            rest = size - start
+            length, kind, flags, sequence, _port = HEADER.unpack_from(data, start) if rest >= HEADER.size else (0,) * 5
             if not HEADER.size <= length <= rest:
                 raise NetlinkError(Refusal(errno.EBADMSG, "the kernel's answer is cut off"))
-            _length, kind, flags, sequence, _port = HEADER.unpack_from(data, start)
-            yield kind, flags, sequence, data[start + HEADER.size : start + length]
+            found.append((kind, flags, sequence, data[start + HEADER.size : start + length]))
             start += (length + 3) & ~3
+        return found
 
     def _drain(self) -> None:
         """Throw away what is still to come of answers that are no use without the ones lost."""
-        self._socket.setblocking(False)
         while True:
             try:
-                self._socket.recv(RECEIVE_SIZE)
+                self._socket.recv_into(_BUFFER, RECEIVE_SIZE, socket.MSG_DONTWAIT)
             except BlockingIOError:
-                break
+                return
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-        self._socket.settimeout(ANSWER_TIMEOUT)
 
 
 def refusal(flags: int, payload: bytes, done: bool = False) -> Optional[Refusal]:

@@ -59,8 +59,8 @@ def _route(socket: Socket, target: Address) -> Optional[tuple[int, int]]:
         answer = socket.get(Message(rt.RTM_GETROUTE, 0, header + attribute(rt.RTA_DST, target.packed)))
     except NetlinkError:
         return None
-    raw = attributes(answer, ROUTE.size).get(rt.RTA_OIF) if answer else None
-    if answer is None or raw is None:
+    raw = attributes(answer, ROUTE.size).get(rt.RTA_OIF)
+    if raw is None:
         return None
     sort = int(ROUTE.unpack_from(answer)[7])
     return (sort, as_u32(raw)) if sort in (RTN_UNICAST, RTN_LOCAL) else None
@@ -68,7 +68,7 @@ def _route(socket: Socket, target: Address) -> Optional[tuple[int, int]]:
 
 def _device(socket: Socket, index: int) -> tuple[str, bool]:
     """The name of a link, and whether it has a mark of ours."""
-    payload = socket.get(Message(rt.RTM_GETLINK, 0, rt.link_header(index))) or b""
+    payload = socket.get(Message(rt.RTM_GETLINK, 0, rt.link_header(index)))
     seen = attributes(payload, rt.split_link(payload)[2])
     names = each_attribute(seen[rt.IFLA_PROP_LIST]) if rt.IFLA_PROP_LIST in seen else ()
     altnames = tuple(as_text(data) for kind, data in names if kind == rt.IFLA_ALT_IFNAME)

@@ -196,8 +196,8 @@ def link_index(payload: bytes) -> int:
     return int(_LINK.unpack_from(payload)[2])
 
 
-def link_name(payload: Optional[bytes]) -> str:
-    return as_text(attributes(payload, _LINK.size)[IFLA_IFNAME]) if payload else ""
+def link_name(payload: bytes) -> str:
+    return as_text(attributes(payload, _LINK.size)[IFLA_IFNAME])
 
 
 def split_link(payload: bytes) -> tuple[int, int, int]:
