@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .._model.errors import Missing
-from .._model.link import Birth, Link, LinkAddress, LinkKey, LinkRoute, Other, Settings
+from .._model.link import Birth, Interface, Link, LinkAddress, LinkKey, LinkRoute, Other, Route, Settings
 from .._model.namespace import Namespace, NetnsRef
 from .._model.owner import PREFIX, SEPARATOR, owner_of
 from . import rtnetlink as rt
@@ -22,18 +21,26 @@ from .kinds import KINDS
 from .netlink import Message, NetlinkError, Socket, as_text, as_u32, attributes, each_attribute
 from .places import Places
 
+# What is read of the forty and more attributes of a link, and of its settings as a bridge's port.
+WANTED = frozenset((rt.IFLA_IFNAME, rt.IFLA_ADDRESS, rt.IFLA_MTU, rt.IFLA_MASTER, rt.IFLA_LINKINFO, rt.IFLA_LINK))
+WANTED |= {rt.IFLA_LINK_NETNSID, rt.IFLA_GROUP, rt.IFLA_PROP_LIST}
+WANTED_OF_PORT = frozenset(rt.PORT.values())
+
 
 class _Raw:
     """One link as it came, before what it stands on has a name."""
 
+    __slots__ = ("altnames", "data", "flags", "index", "kind", "name", "port", "seen")
+
     def __init__(self, payload: bytes) -> None:
         self.index, self.flags, start = rt.split_link(payload)
-        self.seen = attributes(payload, start)
+        self.seen = attributes(payload, start, WANTED)
         self.name = as_text(self.seen[rt.IFLA_IFNAME])
         info = attributes(self.seen[rt.IFLA_LINKINFO]) if rt.IFLA_LINKINFO in self.seen else {}
         self.kind = as_text(info[rt.IFLA_INFO_KIND]) if rt.IFLA_INFO_KIND in info else ""
         self.data = attributes(info[rt.IFLA_INFO_DATA]) if rt.IFLA_INFO_DATA in info else {}
-        self.port = attributes(info[rt.IFLA_INFO_SLAVE_DATA]) if rt.IFLA_INFO_SLAVE_DATA in info else {}
+        port = info.get(rt.IFLA_INFO_SLAVE_DATA)
+        self.port = attributes(port, 0, WANTED_OF_PORT) if port else {}
         names = each_attribute(self.seen[rt.IFLA_PROP_LIST]) if rt.IFLA_PROP_LIST in self.seen else ()
         self.altnames = tuple(as_text(data) for kind, data in names if kind == rt.IFLA_ALT_IFNAME)
 
@@ -72,13 +79,12 @@ def look(
         if number is not None:
             beside[here][number] = other
     found = {}
+    with_addresses = set(addressed)
     for ref, links in raw.items():
+        hung = _hung_on(places.socket(ref), links) if ref in with_addresses else {}
         for one in links.values():
-            link = _link(ref, one, links, beside[ref], raw, groups)
+            link = _link(ref, one, links, beside[ref], raw, groups, hung.get(one.index, UNKNOWN))
             found[link.key] = link
-    for ref in addressed:
-        if ref in raw:
-            _add_addresses(places.socket(ref), ref, raw[ref], found)
     return found
 
 
@@ -110,6 +116,7 @@ def _link(
     beside: Mapping[int, NetnsRef],
     raw: Mapping[NetnsRef, Mapping[int, _Raw]],
     groups: Mapping[int, str],
+    hung: _Hung,
 ) -> Link:
     master = links.get(one.number(rt.IFLA_MASTER) or 0)
     mac = one.seen.get(rt.IFLA_ADDRESS, b"")
@@ -128,6 +135,9 @@ def _link(
         isolated=bool(one.port.get(rt.IFLA_BRPORT_ISOLATED, b"\0")[0]),
         promiscuous=bool(one.flags & rt.IFF_PROMISC),
         up=bool(one.flags & rt.IFF_UP),
+        addresses=hung.addresses,
+        gateways=hung.gateways,
+        routes=hung.routes,
         index=one.index,
     )
 
@@ -152,26 +162,33 @@ def _below(
     return LinkKey(other, candidates[index].name if index in candidates else f"#{index}")
 
 
-def _add_addresses(socket: Socket, ref: NetnsRef, links: Mapping[int, _Raw], found: dict[LinkKey, Link]) -> None:
-    addresses: dict[int, set] = {index: set() for index in links}
-    routes: dict[int, set] = {index: set() for index in links}
-    for payload in socket.dump(rt.get_addresses()):
-        address = rt.read_address(payload)
+class _Hung(NamedTuple):
+    """What hangs on a link, where it was asked for."""
+
+    addresses: Optional[frozenset[Interface]]
+    gateways: Optional[frozenset[Route]]
+    routes: Optional[frozenset[Route]]
+
+
+UNKNOWN = _Hung(None, None, None)
+
+
+def _hung_on(socket: Socket, links: Iterable[int]) -> dict[int, _Hung]:
+    """The addresses and routes of each link of a namespace, by its index."""
+    addresses: dict[int, list[Interface]] = {index: [] for index in links}
+    gateways: dict[int, list[Route]] = {index: [] for index in links}
+    routes: dict[int, list[Route]] = {index: [] for index in links}
+    for address in map(rt.read_address, socket.dump(rt.get_addresses())):
         if address and address[0] in addresses:
-            addresses[address[0]].add(address[1])
+            addresses[address[0]].append(address[1])
     for family in rt.FAMILIES.values():
-        for payload in routes_of(socket, family):
-            route = rt.read_route(payload)
+        for route in map(rt.read_route, routes_of(socket, family)):
             if route and route[0] in routes:
-                routes[route[0]].add(route[1])
-    for index, one in links.items():
-        key = LinkKey(ref, one.name)
-        found[key] = replace(
-            found[key],
-            addresses=frozenset(addresses[index]),
-            gateways=frozenset(route for route in routes[index] if route.is_default),
-            routes=frozenset(route for route in routes[index] if not route.is_default),
-        )
+                (gateways if route[1].is_default else routes)[route[0]].append(route[1])
+    return {
+        index: _Hung(frozenset(addresses[index]), frozenset(gateways[index]), frozenset(routes[index]))
+        for index in links
+    }
 
 
 def routes_of(socket: Socket, family: int) -> list[bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from functools import cache
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import NamedTuple, Optional
 
@@ -192,6 +193,20 @@ def get_nsid(descriptor: int) -> Message:
     return Message(RTM_GETNSID, 0, b"\0\0\0\0" + u32(NETNSA_FD, descriptor))
 
 
+# The same few are read again and again: every namespace has 127.0.0.1, and most have one gateway.
+@cache
+def interface(packed: bytes, length: int) -> Interface:
+    return ip_interface((packed, length))
+
+
+@cache
+def network(packed: bytes, length: int) -> Network:
+    return ip_network((packed, length))
+
+
+next_hop = cache(ip_address)
+
+
 def link_index(payload: bytes) -> int:
     return int(_LINK.unpack_from(payload)[2])
 
@@ -262,7 +277,7 @@ def read_address(payload: bytes) -> Optional[tuple[int, Interface]]:
     seen = attributes(payload, _ADDRESS.size)
     if IFA_FLAGS in seen:
         flags = as_u32(seen[IFA_FLAGS])
-    address = ip_interface((seen.get(IFA_LOCAL) or seen[IFA_ADDRESS], length))
+    address = interface(seen.get(IFA_LOCAL) or seen[IFA_ADDRESS], length)
     by_kernel = address.version == 6 and address.is_link_local and seen.get(IFA_PROTO) != bytes((OUR_PROTO,))
     if by_kernel or not flags & IFA_F_PERMANENT:
         return None
@@ -277,8 +292,8 @@ def read_route(payload: bytes, table: int = RT_TABLE_MAIN) -> Optional[tuple[int
         return None
     if protocol in MADE_BY_ITSELF or sort != RTN_UNICAST or flags & RTM_F_CLONED or RTA_OIF not in seen:
         return None
-    to = ip_network((seen.get(RTA_DST) or bytes(4 if family == 2 else 16), length))
-    via = ip_address(seen[RTA_GATEWAY]) if RTA_GATEWAY in seen else None
+    to = network(seen.get(RTA_DST) or bytes(4 if family == 2 else 16), length)
+    via = next_hop(seen[RTA_GATEWAY]) if RTA_GATEWAY in seen else None
     return as_u32(seen[RTA_OIF]), Route(to, via, as_u32(seen[RTA_PRIORITY]) if RTA_PRIORITY in seen else 0)
 
 
