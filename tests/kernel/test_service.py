@@ -300,6 +300,17 @@ def test_a_directory_without_a_specification_is_what_a_killed_run_left():
     assert run(SERVICE) == [("create", "missing")]
 
 
+def test_what_a_killed_run_left_of_an_owner_s_service_is_found_by_its_name():
+    for name in ("shop-names", "mall-names"):
+        (FOLDER.parent / name).mkdir(parents=True)
+    (FOLDER.parent / "shop-names" / "conf").write_text("torn")
+    with Host() as host:
+        world = host.observe(Question(owners={"shop"}, owned=True))
+        assert world.services == {"shop-names": Service("shop-names", "shop", running=False)}
+        list(host.apply(plan([wish(world.services["shop-names"], False)], world).operations, rank, REMOVAL))
+    assert os.listdir(FOLDER.parent) == ["mall-names"]
+
+
 def interrupted(_started):
     raise KeyboardInterrupt
 

@@ -56,7 +56,7 @@ def look(places: Places, question: Question, world: World) -> None:
         with contextlib.suppress(FileNotFoundError):
             names |= set(os.listdir(ROOT))
     for name in names:
-        seen = _seen(places, name)
+        seen = _seen(places, name) or _left(name, question)
         if seen and (name in question.services or seen.owner in question.owners):
             world.services[name] = seen
 
@@ -70,8 +70,15 @@ def _seen(places: Places, name: str) -> Optional[Service]:
     return replace(service, files=read, running=_runs(places, service))
 
 
+def _left(name: str, question: Question) -> Optional[Service]:
+    """What a run left that was killed between the directory and its specification, by the name that an owner's services begin with."""
+    owner = next((one for one in question.owners if question.owned and name.startswith(f"{one}-")), None)
+    there = owner is not None and os.path.isdir(os.path.join(ROOT, name))
+    return Service(name, owner, running=False) if there else None
+
+
 def _specification(name: str) -> Optional[Service]:
-    """What it was started with. A directory without that was left by a killed run, and is nobody's."""
+    """What it was started with. A directory without that was left by a killed run."""
     said = _read(name, SPEC)
     if said is None:
         return None
