@@ -32,7 +32,8 @@ ENV = NOX / "env"
 
 # ansible-core 2.19 drives everything; it runs on the Python of Debian 12.
 ANSIBLE_CORE = "ansible-core>=2.19,<2.20"
-PYTEST = ["pytest>=8,<10", "pytest-timeout>=2.3,<3", "hypothesis>=6.100,<7"]
+# Of Hypothesis one release: with another one CI would draw other examples.
+PYTEST = ["pytest>=8,<10", "pytest-timeout>=2.3,<3", "pytest-xdist>=3.6,<4", "hypothesis==6.170.15"]
 PYROUTE2 = "pyroute2==0.9.*"  # the well-known library that our own netlink codec is held against
 SANITY = {"2.19": "3.11", "2.20": "3.12", "2.21": "3.13"}  # ansible-core, and the Python it runs on
 
@@ -55,10 +56,11 @@ def env(session: nox.Session) -> None:
     session.install(ANSIBLE_CORE, PYROUTE2, *PYTEST, "molecule>=26.4,<27")
 
 
-def pytest(session: nox.Session, folder: str) -> None:
-    """Run one folder of tests; `-- -k NAME` goes through to pytest."""
+def pytest(session: nox.Session, folder: str, dist: str = "worksteal") -> None:
+    """Run one folder of tests on all processors; `-- -k NAME` goes through to pytest, and `-n0` is one process."""
     junit = output_of(session) / f"{session.name}.xml"
-    session.run(f"{ENV}/bin/python", "-m", "pytest", f"--junitxml={junit}", folder, *session.posargs, external=True)
+    options = [f"--junitxml={junit}", "--numprocesses=auto", f"--dist={dist}", folder]
+    session.run(f"{ENV}/bin/python", "-m", "pytest", *options, *session.posargs, external=True)
 
 
 @nox.session(requires=["env"], venv_backend="none")
@@ -76,7 +78,7 @@ def kernel(session: nox.Session) -> None:
 @nox.session(requires=["env"], venv_backend="none")
 def integration(session: nox.Session) -> None:
     """Modules through Ansible, on lab hosts."""
-    pytest(session, "tests/integration")
+    pytest(session, "tests/integration", dist="loadfile")  # a file may tell a story
 
 
 @nox.session(requires=["env"], venv_backend="none")
@@ -98,7 +100,8 @@ def molecule(session: nox.Session) -> None:
     scenarios.remove("default")  # it holds what the others share
     steps = session.posargs[1:] or ["test"]
     with Checks(session) as checks:
-        for scenario in session.posargs[:1] or scenarios:
+
+        def run(scenario: str) -> None:
             state = NOX / "molecule" / scenario
             if steps == ["test"]:  # a run cut short must not pass for created hosts
                 shutil.rmtree(state, ignore_errors=True)
@@ -108,11 +111,29 @@ def molecule(session: nox.Session) -> None:
                 command = "molecule --base-config=molecule/default/molecule.yml"
                 checks.run(name, f"{command} {step} --scenario-name={scenario}", env=environment)
 
+        checks.side_by_side(run, session.posargs[:1] or scenarios)
+
 
 @nox.session(venv_backend="none")
-@nox.parametrize("core", list(SANITY), ids=list(SANITY))
-def sanity(session: nox.Session, core: str) -> None:
-    """`ansible-test sanity` with each ansible-core we support; `-- --test validate-modules` runs one test of it."""
+def sanity(session: nox.Session) -> None:
+    """`ansible-test sanity` with each ansible-core we support; `-- 2.21 --test pylint` runs one test of one of them."""
+    options = session.posargs
+    cores = [options[0]] if options and options[0] in SANITY else list(SANITY)
+    commands = {core: ansible_test(session, core) for core in cores}
+    with Checks(session) as checks:
+
+        def run(core: str) -> None:
+            command, environment = commands[core]
+            words = [*command, "sanity", "--color", "no", *(option for option in options if option != core)]
+            skipped = "All targets skipped|Required program"
+            with exported() as tree:
+                checks.run(f"ansible-test sanity {core}", words, reject=skipped, env=environment, cwd=tree)
+
+        checks.side_by_side(run, cores)
+
+
+def ansible_test(session: nox.Session, core: str) -> tuple[list[str], dict[str, str]]:
+    """The command `ansible-test` of an ansible-core, which is installed first, and the environment it needs."""
     prefix, python = interpreter(SANITY[core])
     # Not an environment of nox: it may have to be made and used inside Debian 13.
     venv = NOX / f"sanity-{core}{'-debian13' if prefix else ''}"
@@ -120,10 +141,7 @@ def sanity(session: nox.Session, core: str) -> None:
         session.run(*prefix, python, "-m", "venv", "--clear", str(venv), external=True)
     session.run(*prefix, f"{venv}/bin/pip", "install", "--quiet", f"ansible-core=={core}.*", external=True)
     environment = {"HOME": str(ansible_test_home(session, venv)), "PATH": path_of_pythons(), "PYTHONPATH": ""}
-    command = [*prefix, f"{venv}/bin/ansible-test", "sanity", "--color", "no", *session.posargs]
-    with exported() as tree, Checks(session) as checks:
-        skipped = "All targets skipped|Required program"
-        checks.run(f"ansible-test sanity {core}", command, reject=skipped, env=environment, cwd=tree)
+    return [*prefix, f"{venv}/bin/ansible-test"], environment
 
 
 def ansible_test_home(session: nox.Session, venv: Path) -> Path:
@@ -155,15 +173,26 @@ def lint(session: nox.Session) -> None:
     ansible = ["ansible-lint>=26.4,<27", "antsibull-docs>=2.20,<3", "antsibull-changelog>=0.34,<1"]
     session.install(ANSIBLE_CORE, *ansible, "yamllint>=1.37,<2", "ruff==0.*", "mypy>=1.18,<3")
     utils = "ansible_collections.netwright.docknet.plugins.module_utils"
+    here = {
+        "ruff check": "ruff check",
+        "ruff format": "ruff format --check --diff",
+        "mypy": f"mypy --package={utils}",
+    }
+    there = {
+        "ansible-lint": "ansible-lint --offline --strict --profile=production",
+        "yamllint": "yamllint --strict .",
+        "antsibull-docs": "antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .",
+        "antsibull-changelog": "antsibull-changelog lint",
+    }
     with exported() as tree, Checks(session) as checks:
-        checks.run("ruff check", "ruff check")
-        checks.run("ruff format", "ruff format --check --diff")
-        checks.run("mypy", f"mypy --package={utils}", env={"MYPYPATH": str(COLLECTIONS)})
-        checks.run("yamllint", "yamllint --strict .", cwd=tree)
-        checks.run("ansible-lint", "ansible-lint --offline --strict --profile=production", cwd=tree)
-        docs = "antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self ."
-        checks.run("antsibull-docs", docs, cwd=tree)
-        checks.run("antsibull-changelog", "antsibull-changelog lint", cwd=tree)
+
+        def run(name: str) -> None:
+            if name in here:
+                checks.run(name, here[name], env={"MYPYPATH": str(COLLECTIONS)})
+            else:
+                checks.run(name, there[name], cwd=tree)
+
+        checks.side_by_side(run, [*there, *here])
 
 
 @nox.session(requires=["env"])

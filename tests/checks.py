@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -51,6 +52,12 @@ class Checks:
         failed = [case.get("name", "") for case in self.suite if len(case)]
         if failed and not kind:
             self.session.error(f"failed: {', '.join(failed)}")
+
+    def side_by_side(self, run: Callable[[str], None], names: Iterable[str]) -> None:
+        """Call `run` with each name, as many at a time as there are processors."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for result in [pool.submit(run, name) for name in names]:
+                result.result()
 
     def run(
         self,

@@ -5,11 +5,6 @@
 
 from __future__ import annotations
 
-import pytest
-from ansible_collections.netwright.docknet.tests.leaks import nothing_left
+from ansible_collections.netwright.docknet.tests.leaks import pytest_runtestloop
 
-
-@pytest.fixture(autouse=True, scope="session")
-def fixture_no_leaks():
-    with nothing_left():
-        yield
+__all__ = ["pytest_runtestloop"]

@@ -50,7 +50,7 @@ for namespace in "" $(ls /run/netns 2>/dev/null); do
   ip $in route show table all; ip $in -6 route show table all; ip $in rule; ip $in -6 rule
 done
 nft list ruleset | sed -E 's/packets [0-9]+ bytes [0-9]+//'
-find /etc /run /var/lib/docknet -path /run/docknet -prune -o \( -type f -o -type l \) -exec sha256sum {} + 2>/dev/null | sort
+find /etc /run /var/lib/docknet -path /run/docknet -prune -o \( -type f -o -type l \) ! -path /etc/mtab -exec sha256sum {} + 2>/dev/null | sort
 find /etc /run /var/lib/docknet -path /run/docknet -prune -o -printf '%p %y %m %U %G\n' | sort
 find /sys/class/net -maxdepth 1 | sort
 sysctl -a --pattern '^net\.(ipv4|ipv6|bridge)\.' 2>/dev/null | grep -Ev 'forward|accept_redirects'

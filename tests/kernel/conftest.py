@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.netwright.docknet.tests.kernel.machine import machine
-from ansible_collections.netwright.docknet.tests.leaks import nothing_left
+from ansible_collections.netwright.docknet.tests.leaks import nothing_left, pytest_runtestloop
 
-
-@pytest.fixture(autouse=True, scope="session")
-def fixture_no_leaks():
-    with nothing_left():
-        yield
+__all__ = ["fixture_machine", "pytest_runtestloop"]
 
 
 @pytest.fixture(name="machine")

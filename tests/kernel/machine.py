@@ -89,7 +89,9 @@ def portrait() -> dict[str, Any]:
     for place in ("", *(name["name"] for name in ip("netns list"))):
         at = f"-n {place} " if place else ""
         found[place] = sorted((essence(link) for link in ip(f"{at}address show")), key=lambda link: link["ifname"])
-        found[f"{place} routes"] = sorted(str(settled(route)) for route in ip(f"{at}route show") + ip(f"{at}-6 route show"))
+        found[f"{place} routes"] = sorted(
+            str(settled(route)) for route in ip(f"{at}route show") + ip(f"{at}-6 route show")
+        )
     return found
 
 
