@@ -36,6 +36,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model.topology 
     NetworkSpec,
 )
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.nameservice import plan_names
+from ansible_collections.netwright.docknet.plugins.module_utils._topology.site import Site
 from ansible_collections.netwright.docknet.tests.kernel.machine import machine, sh
 
 NETWORKS = {
@@ -123,7 +124,7 @@ class Town:
             (one.name, spec.network): self.lease(one, spec.network) for one in containers for spec in one.endpoints
         }
         document = Document(name, NETWORKS, {one.name: one for one in containers}, **words)
-        return plan_names(document, None, Allocation(LEASES, leases), around)
+        return plan_names(Site(document, None, Allocation(LEASES, leases), around))
 
     def run(self, *containers, around=AROUND, **words):
         """One run; what was wanted before and is no more goes. Returns its steps."""

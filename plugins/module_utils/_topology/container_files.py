@@ -16,7 +16,6 @@ from .._model.errors import InvalidRequest
 from .._model.hosts import HostsBlock, HostsKey, HostsLink
 from .._model.link import Address
 from .._model.namespace import NetnsRef
-from .._model.state import NetworkLease, State
 from .._model.text import TextFile, TextKey
 from .._model.topology import DEFAULT_BRIDGE, HOST_GATEWAY, ContainerSpec
 from .site import VERSIONS, Endpoint, Site, by_default, is_ours
@@ -163,26 +162,25 @@ def neighbours(book: Book, endpoint: Endpoint) -> Iterator[HostsLink]:
 
 
 def address_book(site: Site) -> Book:
-    """Who is called what on each network of this host. The first name is what the address is called when it is asked for."""
+    """Who is called what on each network of this host, other topologies' containers on it too.
+
+    The first name is what the address is called when it is asked for.
+    """
     known: Book = {one.name: [] for one in site.networks}
     for endpoint in site.all_endpoints():
-        name = endpoint.network.name
-        own = (endpoint.container.name, endpoint.container.host_name, *endpoint.spec.aliases)
-        known[name] += [(address, qualified(own, name)) for address in found(endpoint)]
-    for network in site.networks:
-        device = site.given(network.name).device
-        for state in site.around.states.values() if network.external and device else ():
-            if state.name != site.owner:
-                known[network.name] += foreign(state, device, network.name)
+        known[endpoint.network.name] += called(endpoint, endpoint.network.name)
+    for other in site.neighbours:
+        for network in site.networks:
+            if network.driver == "bridge" and network.name != DEFAULT_BRIDGE:
+                for endpoint in other.on(site.device(network)):
+                    known[network.name] += called(endpoint, network.name)
     return known
 
 
-def foreign(state: State, device: str, network: str) -> Iterator[Entry]:
-    """The containers of another topology on a bridge that is external here, by their names."""
-    for (container, on), lease in state.allocation.endpoints.items():
-        if state.allocation.networks.get(on, NetworkLease()).device == device:
-            addresses = (lease.address(version) for version in VERSIONS)
-            yield from ((address, qualified([container], network)) for address in addresses if address)
+def called(endpoint: Endpoint, network: str) -> Iterator[Entry]:
+    """Its names, on a network that other topologies may call otherwise."""
+    own = (endpoint.container.name, endpoint.container.host_name, *endpoint.spec.aliases)
+    yield from ((address, qualified(own, network)) for address in found(endpoint))
 
 
 def qualified(names: Iterable[str], network: str) -> tuple[str, ...]:

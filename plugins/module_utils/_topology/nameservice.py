@@ -24,20 +24,22 @@ from .._model.hosts import HostsBlock
 from .._model.link import Address
 from .._model.rule import Ports
 from .._model.service import Service, ServiceFile
-from .._model.state import Allocation, Surroundings
 from .._model.text import TextFile
-from .._model.topology import DEFAULT_BRIDGE, ContainerSpec, Document, NetworkSpec
+from .._model.topology import DEFAULT_BRIDGE, ContainerSpec, NetworkSpec
 from . import container_files
 from .container_files import Book, Entry
 from .network import addresses
-from .site import VERSIONS, Site
+from .site import VERSIONS, Endpoint, Site
 
 # Below the ports that a kernel gives away by itself, and above those that services are known by.
 PORTS = Ports(20000, 29999)
 
 
 class Names(NamedTuple):
-    """`resolvers`: by network, the port that each container's question to its gateway goes to, by the container's address."""
+    """`resolvers`: by network, the port that each container's question to its gateway goes to, by the container's address.
+
+    Other topologies' containers on a network are among them: its part of the packet filter is one.
+    """
 
     services: tuple[Service, ...] = ()
     resolvers: Mapping[str, Mapping[Address, int]] = {}
@@ -56,24 +58,34 @@ class Circle(NamedTuple):
     inside: bool
 
 
-def plan_names(document: Document, host: Optional[str], allocation: Allocation, around: Surroundings) -> Names:
+def plan_names(site: Site) -> Names:
     """All that makes names known on one host. Pure. Errors: InvalidRequest."""
-    site = Site(document, host, allocation, around)
-    circles = {one.name: circle for one in site.containers for circle in [circle_of(site, one)] if circle}
-    ports = choose_ports(site, set(circles.values()))
-    resolvers: dict[str, dict[Address, int]] = {}
+    ports = choose_ports(site)
     asked: dict[str, list[Address]] = {}
-    for one in site.containers:
-        circle = circles.get(one.name)
-        for endpoint in site.endpoints(one) if circle else []:
-            listening = [at for at in gateways(site, endpoint.network) if endpoint.lease.address(at.version)]
-            if circle and listening:
-                asked.setdefault(one.name, listening)
+    for endpoint, _circle, listening in asking(site):
+        asked.setdefault(endpoint.container.name, listening)
+    networks = {site.device(one): one.name for one in site.networks if one.driver == "bridge"}
+    resolvers: dict[str, dict[Address, int]] = {}
+    for one in (site, *site.neighbours):
+        theirs = ports if one is site else choose_ports(one)
+        for endpoint, circle, _listening in asking(one):
+            name = networks.get(endpoint.given.device)
+            if name is not None:
                 own = (endpoint.lease.address(version) for version in VERSIONS)
-                resolvers.setdefault(endpoint.network.name, {}).update({at: ports[circle] for at in own if at})
+                resolvers.setdefault(name, {}).update({at: theirs[circle] for at in own if at})
     book = container_files.address_book(site)
     services = tuple(service(site, book, circle, port) for circle, port in ports.items())
     return Names(services, resolvers, *container_files.plan(site, book, asked))
+
+
+def asking(site: Site) -> Iterator[tuple[Endpoint, Circle, list[Address]]]:
+    """Where containers ask a name server of ours: which, and where it listens."""
+    for one in site.containers:
+        circle = circle_of(site, one)
+        for endpoint in site.endpoints(one) if circle else []:
+            listening = [at for at in gateways(site, endpoint.network) if endpoint.lease.address(at.version)]
+            if circle and listening:
+                yield endpoint, circle, listening
 
 
 def circle_of(site: Site, container: ContainerSpec) -> Optional[Circle]:
@@ -93,25 +105,26 @@ def circle_of(site: Site, container: ContainerSpec) -> Optional[Circle]:
 
 
 def gateways(site: Site, network: NetworkSpec) -> list[Address]:
-    """The host's own addresses on a user-defined bridge of this topology, where a name server can be asked.
-
-    The packet filter of an external one is its owner's, and sends no question here.
-    """
-    if network.driver != "bridge" or network.name == DEFAULT_BRIDGE or network.external:
+    """The host's own addresses on a user-defined bridge, where a name server can be asked."""
+    if network.driver != "bridge" or network.name == DEFAULT_BRIDGE:
         return []
     return sorted((one.ip for one in addresses(network, site.given(network.name))), key=lambda at: (at.version, at))
 
 
-def choose_ports(site: Site, circles: Iterable[Circle]) -> dict[Circle, int]:
+def choose_ports(site: Site) -> dict[Circle, int]:
     """A port for each, the same in every run: from a hash of who it is for, and the next one where that is taken.
 
-    Others' services listen on other addresses (a network's owner alone does on its gateway), so only what listens on
-    every address is in the way.
+    In the way are what listens on every address, and the name servers of topologies on the same networks: of two of
+    these the one whose name comes first has its choice.
     """
+    circles = {circle for one in site.containers for circle in [circle_of(site, one)] if circle}
     free = site.around.free_ports
     all_ports = range(PORTS.first, PORTS.last + 1)
     good = [port for port in all_ports if not free.first <= port <= free.last] or list(all_ports)
     taken = {one.port for one in site.around.listeners if one.address.is_unspecified}
+    for other in site.neighbours if circles else ():
+        if other.owner < site.owner:
+            taken.update(choose_ports(other).values())
     found: dict[Circle, int] = {}
     for circle in sorted(circles, key=lambda one: digest(site, one)):
         start = int(digest(site, circle), 16)

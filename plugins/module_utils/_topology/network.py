@@ -19,7 +19,7 @@ from .._model.namespace import Sysctl
 from .._model.rule import MASQUERADE, Snat
 from .._model.segment import ISOLATED, ROUTED, Opening, Segment
 from .._model.state import NetworkLease
-from .._model.topology import NetworkSpec
+from .._model.topology import DEFAULT_BRIDGE, NetworkSpec
 from .._model.vlan import Vlan
 from . import normalise
 from .link import derived_mac
@@ -107,14 +107,14 @@ def macvlan(site: Site, network: NetworkSpec) -> Iterator[Any]:
 
 
 def segment(site: Site, network: NetworkSpec, resolvers: Mapping[Address, int]) -> Segment:
+    """The filtering of a bridge, of which other topologies' containers on it are a part."""
     options, given = network.options, site.given(network.name)
     ports, openings = set(), set()
-    if network.name in {one.name for one in site.document.networks.values()}:
-        for endpoint in site.all_endpoints():
-            if endpoint.network.name == network.name:
-                name = endpoint.spec.host_interface
-                ports.add(name or host_end(site.owner, endpoint.container.name, network.name))
-                openings |= set(opened(endpoint))
+    for one in (site, *site.neighbours) if network.name != DEFAULT_BRIDGE else ():
+        for endpoint in one.on(given.device):
+            name = endpoint.spec.host_interface
+            ports.add(name or host_end(one.owner, endpoint.container.name, endpoint.network.name))
+            openings |= set(opened(endpoint))
     return Segment(
         None,
         site.device(network),

@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
-from .._model.errors import DocknetError
 from .._model.link import Address
-from .._model.topology import DEFAULT_BRIDGE, ContainerSpec, NetworkSpec
-from .document import read
+from .._model.topology import ContainerSpec, NetworkSpec
 from .network import parent
 from .site import VERSIONS, Endpoint, Site, by_default, subnet_of
 
@@ -32,7 +30,7 @@ class Ground:
     def __init__(self, site: Site, own: Sequence[Address]) -> None:
         self.site = site
         self.own = {version: [one for one in own if one.version == version] for version in VERSIONS}
-        self.networks = {one.name: as_its_owner_says(site, one) for one in site.networks}
+        self.networks = {one.name: one for one in site.networks}
         self.endpoints = {one.name: site.endpoints(one) for one in site.containers}
         self.on: dict[str, list[Endpoint]] = {name: [] for name in self.networks}
         for mine in self.endpoints.values():
@@ -54,21 +52,6 @@ class Ground:
             return False
         device = parent(self.site, network).name
         return any(one.device == device and address in one.network for one in self.site.around.on_link)
-
-
-def as_its_owner_says(site: Site, network: NetworkSpec) -> NetworkSpec:
-    """The network with all that its own topology says of it, where it is another's that is joined."""
-    device = site.given(network.name).device
-    for state in site.around.states.values() if network.external and device else ():
-        for name, lease in state.allocation.networks.items():
-            if lease.device == device and name != DEFAULT_BRIDGE:
-                try:
-                    found = read(state.document).networks[name]
-                except (DocknetError, KeyError):
-                    continue  # What an earlier version took need not be valid now.
-                if not found.external:
-                    return found
-    return network
 
 
 def among(network: NetworkSpec) -> Optional[Verdict]:

@@ -8,15 +8,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from ipaddress import ip_interface
 from typing import NamedTuple, Optional
 
+from .._model.errors import DocknetError
 from .._model.link import Address, Interface, LinkKey, Network
 from .._model.namespace import NetnsRef
 from .._model.segment import ISOLATED
-from .._model.state import Allocation, Lease, NetworkLease, Surroundings
+from .._model.state import Allocation, Lease, NetworkLease, State, Surroundings
 from .._model.topology import (
     DEFAULT_BRIDGE,
     RESERVED_OWNER,
@@ -26,6 +28,7 @@ from .._model.topology import (
     NetworkSpec,
 )
 from . import names
+from .document import read
 
 VERSIONS = (4, 6)
 DEFAULT_SPEC = NetworkSpec(DEFAULT_BRIDGE, device=names.DEFAULT_DEVICE)
@@ -81,7 +84,8 @@ def addresses(given: NetworkLease, lease: Lease) -> dict[int, Interface]:
 class Site:
     """The document's part, with what was chosen for it.
 
-    `earlier` is what was, as it is saved. `mtus` are of the host's links, by name.
+    `earlier` is what was, as it is saved. `mtus` are of the host's links, by name. `documents` are those of the host's
+    other topologies, by name, as far as they were asked for; None is one that cannot be read any more.
     """
 
     document: Document
@@ -90,6 +94,7 @@ class Site:
     around: Surroundings
     earlier: Allocation = field(default_factory=Allocation)
     mtus: Mapping[str, int] = field(default_factory=dict)
+    documents: dict[str, Optional[Document]] = field(default_factory=dict, compare=False, repr=False)
     # Endpoints by container, once they were asked for.
     found: dict[str, list[Endpoint]] = field(default_factory=dict, compare=False, repr=False)
 
@@ -105,10 +110,48 @@ class Site:
     def networks(self) -> list[NetworkSpec]:
         """The networks of this host's containers, the default bridge last."""
         default = [DEFAULT_SPEC] if any(one.mode == "bridge" for one in self.containers) else []
-        return self.document.used_on(self.host) + default
+        return [self.network(one.name) for one in self.document.used_on(self.host)] + default
 
     def network(self, name: str) -> NetworkSpec:
-        return DEFAULT_SPEC if name == DEFAULT_BRIDGE else self.document.networks[name]
+        """One that is joined is as its own topology says."""
+        if name == DEFAULT_BRIDGE:
+            return DEFAULT_SPEC
+        said = self.document.networks[name]
+        return (self.joined.get(name) or said) if said.external else said
+
+    @cached_property
+    def joined(self) -> Mapping[str, NetworkSpec]:
+        """Other topologies' networks on which this one is, by the name that they have here."""
+        theirs = {
+            one.given(spec.name).device: spec
+            for one in self.neighbours
+            for spec in one.document.networks.values()
+            if not spec.external
+        }
+        mine = [(name, self.given(name).device) for name, spec in self.document.networks.items() if spec.external]
+        return {
+            name: replace(theirs[device], name=name, external=True)
+            for name, device in mine
+            if device and device in theirs
+        }
+
+    @cached_property
+    def neighbours(self) -> tuple[Site, ...]:
+        """The other topologies of this host that are on a bridge of this one."""
+        return tuple(self.beside(devices(self.allocation)))
+
+    def beside(self, on: Collection[str]) -> Iterator[Site]:
+        """The other topologies of this host that are on one of these bridges, each as it is saved."""
+        mine = State(self.owner, self.host, allocation=self.allocation)
+        for name, state in sorted(self.around.states.items()):
+            if name != self.owner and not devices(state.allocation).isdisjoint(on):
+                if name not in self.documents:
+                    self.documents[name] = readable(state)
+                document = self.documents[name]
+                if document is not None:
+                    self.documents[self.owner] = self.document
+                    around = replace(self.around, states={**self.around.states, self.owner: mine})
+                    yield Site(document, state.host, state.allocation, around, documents=self.documents)
 
     def given(self, name: str) -> NetworkLease:
         return self.allocation.networks.get(name, NetworkLease())
@@ -143,6 +186,23 @@ class Site:
     def all_endpoints(self) -> Iterator[Endpoint]:
         for container in self.containers:
             yield from self.endpoints(container)
+
+    def on(self, device: str) -> Iterator[Endpoint]:
+        """The endpoints on a bridge."""
+        yield from (one for one in self.all_endpoints() if one.given.device == device)
+
+
+def devices(given: Allocation) -> frozenset[str]:
+    """The bridges of networks that a topology has or has joined."""
+    return frozenset(one.device for name, one in given.networks.items() if one.device and name != DEFAULT_BRIDGE)
+
+
+def readable(state: State) -> Optional[Document]:
+    """What an earlier version took need not be valid now."""
+    try:
+        return read(state.document)
+    except DocknetError:
+        return None
 
 
 def by_default(endpoints: list[Endpoint], version: int) -> Optional[Endpoint]:

@@ -24,6 +24,7 @@ from .allocate import allocate
 from .document import read
 from .nameservice import plan_names
 from .recall import inside, recall
+from .shared import follow, unread, uproots
 from .site import Site, is_ours
 from .sweep import default_bridge, detached, gone, meanwhile
 
@@ -65,14 +66,18 @@ class Topology:
         )
 
     def wanted(self, world: World) -> list[Wanted]:
-        """Errors: Several, of all that cannot be allocated."""
+        """Errors: Several, of all that cannot be allocated; Conflict, where other topologies need what is to go."""
         site = self.site = self.choose(world)
-        states = [state for name, state in world.states.items() if name != site.owner]
         saved = world.states.get(site.owner)
+        earlier = saved.allocation if saved else Allocation()
+        uproots(site, earlier, world)
+        self.warnings += unread(site)
+        states = [state for name, state in world.states.items() if name != site.owner]
         if saved:
             self.fresh = container.connected(site, saved.allocation)
         values = [*self.values(site)] if self.present else []
         found = [self.wish(what, value) for what, value in values]
+        found += [self.wish(f"topology {value.owner}", value) for value in follow(site, earlier)]
         old = gone(site.owner, [value for _what, value in values], world)
         found += [self.wish(f"topology {site.owner}", value, present=False) for value in old]
         bridge: list[Any] = []
@@ -115,7 +120,7 @@ class Topology:
 
     def values(self, site: Site) -> Iterator[tuple[str, Any]]:
         """Everything that is to be there, with the document's path to it."""
-        names = plan_names(site.document, site.host, site.allocation, site.around)
+        names = plan_names(site)
         yield from (("the host", value) for value in network.forwarding(site))
         for one in site.networks:
             if one.driver == "macvlan":

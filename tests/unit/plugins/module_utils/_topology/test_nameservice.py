@@ -31,8 +31,10 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model.topology 
     Options,
     Shim,
 )
+from ansible_collections.netwright.docknet.plugins.module_utils._topology import nameservice
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.dhcp import client
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.nameservice import PORTS, plan_names
+from ansible_collections.netwright.docknet.plugins.module_utils._topology.site import Site
 
 NETWORKS = (
     NetworkSpec("front"),
@@ -70,7 +72,7 @@ def names(*containers, around=AROUND, owner="shop", **words):
         for place, name in enumerate(ORDER)
     }
     document = Document(owner, {one.name: one for one in NETWORKS}, {one.name: one for one in containers}, **words)
-    return plan_names(document, None, Allocation(given, leases), around)
+    return plan_names(Site(document, None, Allocation(given, leases), around))
 
 
 def lines(found, path):
@@ -179,18 +181,51 @@ def test_names_of_a_network_without_an_address_of_the_host_s_come_by_another():
     assert block(found, "b") == ["10.3.0.3 b", "10.3.0.2 a.mute a"], "nobody to ask"
 
 
-def test_an_external_network_s_questions_are_its_owner_s_and_its_names_are_told():
-    others = State(
-        "shop2",
-        allocation=Allocation(
-            {"net": NetworkLease("br-theirs"), "more": NetworkLease("br-more")},
-            {("x", "net"): Lease(ip_address("10.4.0.99")), ("y", "more"): Lease(ip_address("10.9.0.9"))},
-        ),
-    )
-    around = replace(AROUND, states={"shop2": others, "shop": replace(others, name="shop")})
-    found = names(on("a", "theirs", "front"), on("b", "theirs"), around=around)
-    assert set(found.resolvers) == {"front"} and "10.4.0.99\tx.theirs x" in lines(found, "hosts")
-    assert block(found, "b") == ["10.4.0.3 b", "10.4.0.2 a.theirs a", "10.4.0.99 x.theirs x"]
+LENT = Allocation(
+    {
+        "net": NetworkLease("br-theirs", (ip_network("10.4.0.0/24"),), {4: ip_address("10.4.0.1")}),
+        "more": NetworkLease("br-more"),
+    },
+    {("x", "net"): Lease(ip_address("10.4.0.99")), ("y", "more"): Lease(ip_address("10.9.0.9"))},
+)
+LENDER = {
+    "name": "shop2",
+    "networks": {"net": {}, "more": {}},
+    "containers": {"x": {"hostname": "ex", "networks": {"net": {"aliases": ["xa"]}}}, "y": {"networks": ["more"]}},
+}
+
+
+def lent(**words):
+    return replace(AROUND, states={"shop2": State("shop2", document={**LENDER, **words}, allocation=LENT)})
+
+
+def test_on_an_external_network_all_topologies_containers_are_known_and_may_ask():
+    found = names(on("a", "theirs", "front"), on("b", "theirs"), around=lent())
+    for one in found.services:
+        content = {each.path: each.content.splitlines() for each in one.files}
+        assert "listen-address=10.4.0.1" in content["conf"] and "server=/theirs/" in content["servers"]
+        assert "10.4.0.99\tx.theirs x ex.theirs ex xa.theirs xa" in content["hosts"]
+    assert len(found.services) == 2 and set(found.resolvers) == {"front", "theirs"}
+    assert set(found.resolvers["theirs"]) == set(map(ip_address, ("10.4.0.2", "10.4.0.3", "10.4.0.99")))
+    assert resolv(found, "b")[0] == "nameserver 10.4.0.1" and block(found, "b") == ["10.4.0.3 b"]
+
+
+def test_where_its_owner_has_no_address_an_external_network_is_asked_nothing():
+    mute = {"net": {"driver_opts": {"inhibit_ipv4": True}}, "more": {}}
+    found = names(on("a", "theirs"), around=lent(networks=mute))
+    assert not found.services and block(found, "a") == ["10.4.0.2 a", "10.4.0.99 x.theirs x ex.theirs ex xa.theirs xa"]
+
+
+def test_of_two_topologies_on_a_network_the_first_by_name_has_its_port_and_the_other_another(monkeypatch):
+    monkeypatch.setattr(nameservice, "digest", lambda _site, _circle: "7")
+    ports = {
+        owner: set(names(on("a", "theirs"), around=lent(), owner=owner).resolvers["theirs"].values())
+        for owner in ("shop", "shop3")
+    }
+    assert ports == {"shop": {20007, 20008}, "shop3": {20007, 20008}}
+    own = {owner: names(on("a", "theirs"), around=lent(), owner=owner) for owner in ports}
+    asked = {owner: found.resolvers["theirs"][at("theirs", 2)] for owner, found in own.items()}
+    assert asked == {"shop": 20007, "shop3": 20008}
 
 
 def test_ports_keep_clear_of_what_listens_everywhere_and_of_the_kernel_s_own():
