@@ -16,7 +16,7 @@ networks from an address that it shares with others, and no process runs per con
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .._model.errors import InvalidRequest
@@ -60,15 +60,15 @@ class Circle(NamedTuple):
 
 def plan_names(site: Site) -> Names:
     """All that makes names known on one host. Pure. Errors: InvalidRequest."""
-    ports = choose_ports(site)
+    ports, mine = choose_ports(site), [*asking(site)]
     asked: dict[str, list[Address]] = {}
-    for endpoint, _circle, listening in asking(site):
+    for endpoint, _circle, listening in mine:
         asked.setdefault(endpoint.container.name, listening)
     networks = {site.device(one): one.name for one in site.networks if one.driver == "bridge"}
     resolvers: dict[str, dict[Address, int]] = {}
     for one in (site, *site.neighbours):
-        theirs = ports if one is site else choose_ports(one)
-        for endpoint, circle, _listening in asking(one):
+        theirs, ask = (ports, mine) if one is site else (choose_ports(one), asking(one))
+        for endpoint, circle, _listening in ask:
             name = networks.get(endpoint.given.device)
             if name is not None:
                 own = (endpoint.lease.address(version) for version in VERSIONS)
@@ -80,20 +80,24 @@ def plan_names(site: Site) -> Names:
 
 def asking(site: Site) -> Iterator[tuple[Endpoint, Circle, list[Address]]]:
     """Where containers ask a name server of ours: which, and where it listens."""
+    servers = {one.name: gateways(site, one) for one in site.networks}
     for one in site.containers:
-        circle = circle_of(site, one)
+        circle = circle_of(site, one, servers)
         for endpoint in site.endpoints(one) if circle else []:
-            listening = [at for at in gateways(site, endpoint.network) if endpoint.lease.address(at.version)]
+            listening = [at for at in servers[endpoint.network.name] if endpoint.lease.address(at.version)]
             if circle and listening:
                 yield endpoint, circle, listening
 
 
-def circle_of(site: Site, container: ContainerSpec) -> Optional[Circle]:
-    """None for who has no name server of ours: a real container keeps its own, and a network may have nowhere to listen."""
+def circle_of(site: Site, container: ContainerSpec, servers: Mapping[str, Sequence[Address]]) -> Optional[Circle]:
+    """None for who has no name server of ours: a real container keeps its own, and a network may have nowhere to listen.
+
+    `servers`: where each network's can be asked.
+    """
     if container.mode != "networks" or not container.made:
         return None
     networks = [endpoint.network for endpoint in site.endpoints(container)]
-    if not any(gateways(site, one) for one in networks):
+    if not any(servers[one.name] for one in networks):
         return None
     named = sorted({one.name for one in networks})
     inside = all(one.internal for one in networks)
@@ -117,7 +121,8 @@ def choose_ports(site: Site) -> dict[Circle, int]:
     In the way are what listens on every address, and the name servers of topologies on the same networks: of two of
     these the one whose name comes first has its choice.
     """
-    circles = {circle for one in site.containers for circle in [circle_of(site, one)] if circle}
+    servers = {one.name: gateways(site, one) for one in site.networks}
+    circles = {circle for one in site.containers for circle in [circle_of(site, one, servers)] if circle}
     free = site.around.free_ports
     all_ports = range(PORTS.first, PORTS.last + 1)
     good = [port for port in all_ports if not free.first <= port <= free.last] or list(all_ports)
