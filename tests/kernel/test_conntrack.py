@@ -218,7 +218,7 @@ def test_one_entry_by_its_tuple(here, protocol, version):
     sh(f"conntrack -I -p {protocol} -s {source} -d {destination} {numbers} --timeout 60 {states[protocol]} 2>&1")
     socket_ = Socket(NETLINK_NETFILTER)
     with contextlib.closing(socket_):
-        connections = conntrack.Connections(socket_, protocol, version)
+        connections = conntrack.Connections(socket_, [protocol], version)
         for ports in ([7777], range(1, 65536)):
             flows = [flow for flow in connections.to(ports) if flow.port == 7777]
             assert [(flow.source, flow.source_port, flow.answer_port) for flow in flows] == [
