@@ -181,6 +181,21 @@ def test_the_host_reaches_macvlan_containers_by_its_shim_alone():
 
 
 @pytest.mark.usefixtures("here")
+def test_a_network_becomes_a_macvlan_and_a_bridge_again_with_recreate_alone():
+    bridged = {"name": "shop", "networks": {"lan": {}}, "containers": {"till": {"networks": ["lan"]}}}
+    first = built(bridged)
+    for document in (lan("till"), bridged):
+        before = everything()
+        assert refused(document).endswith("; set recreate: true to have it deleted and made again")
+        assert everything() == before
+        done = built(document, recreate=True)
+        assert not topology(document)["changed"]
+        assert reaches("lan", address(done, "till", "lan")) == (document is not bridged)
+        assert reaches("till", "198.51.100.2")
+    assert address(done, "till", "lan") == address(first, "till", "lan"), "not one of the LAN's"
+
+
+@pytest.mark.usefixtures("here")
 def test_passthru_takes_the_parent_for_one_container():
     before = portrait()
     mac = ip("link show lan0")[0]["address"]

@@ -28,6 +28,7 @@ from .properties import because, current, in_order, wishes
 
 describe, facts, prepare, finish = properties.describe, properties.facts, macvlan.prepare, route.finish
 
+AGAIN = "set recreate: true to have it deleted and made again"
 LEFT = "left over from a namespace that was deleted"
 PORT_SETTINGS = {"hairpin", "isolated"}
 
@@ -82,7 +83,9 @@ def _remove(wanted: Wanted, draft: Draft) -> None:
 def _same_kind(wanted: Wanted, link: Link, seen: Link) -> None:
     if link.kind != seen.kind:
         what = f"a {seen.kind} of that name is there, not a {link.kind}"
-        raise Conflict(wanted.what, what, "remove it, or choose another name")
+        mine = wanted.present and seen.owner == wanted.owner
+        way_out = AGAIN if mine else "remove it, or choose another name"
+        raise Conflict(wanted.what, what, way_out)
 
 
 def _exist(wanted: Wanted, link: Link, draft: Draft) -> Link:
@@ -102,7 +105,7 @@ def _exist(wanted: Wanted, link: Link, draft: Draft) -> Link:
             raise Conflict(
                 wanted.what,
                 f"it is there with another identity ({differs})",
-                "set recreate: true to have it deleted and made again",
+                AGAIN,
             )
         macvlan.release(wanted, seen, draft, first=True)
         draft.do(wanted, "delete", seen, reason, first=True)
@@ -162,7 +165,7 @@ def _peer(wanted: Wanted, link: Link, draft: Draft) -> Optional[Link]:
             raise Conflict(
                 wanted.what,
                 f'its other end "{key}" cannot be made: a {there.kind} of that name is there',
-                "set recreate: true to have that deleted" if mine else "remove it, or choose another name",
+                AGAIN if mine else "remove it, or choose another name",
             )
         reason = LEFT if left else f"its name is for the other end of {link.key}"
         draft.do(wanted, "delete", there, reason, first=True)

@@ -90,11 +90,15 @@ class Networks:
     def settle(self, network: NetworkSpec) -> dict[int, Network]:
         """What the document says, else what it had."""
         found: dict[int, Network] = {}
-        kept = self.known.networks.get(network.name, NetworkLease()).subnets
-        for subnet in [*(pool.subnet for pool in network.pools), *kept]:
+        for subnet in [*(pool.subnet for pool in network.pools), *self.had(network).subnets]:
             if has(network, subnet.version):
                 found.setdefault(subnet.version, subnet)
         return found if network.ipam == "default" else {}
+
+    def had(self, network: NetworkSpec) -> NetworkLease:
+        """What it was given before; not what another driver was: a macvlan's subnet is the LAN's, and a bridge's is not."""
+        lease = self.known.networks.get(network.name, NetworkLease())
+        return lease if bool(lease.device) == (network.driver == "bridge") else NetworkLease()
 
     def choose(self, network: NetworkSpec) -> None:
         """A subnet for each family that has none. Errors: Conflict, for a network of this host."""
@@ -162,7 +166,7 @@ class Networks:
             return said
         if network.driver != "bridge" or network.options.modes.get(version) == ISOLATED:
             return None
-        kept = self.known.networks.get(network.name, NetworkLease()).gateways.get(version)
+        kept = self.had(network).gateways.get(version)
         if kept is not None and kept in space.subnet and kept not in space.taken:
             found: Optional[Address] = kept
         else:
