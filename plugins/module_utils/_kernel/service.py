@@ -34,7 +34,8 @@ from .places import Done, Places
 ROOT = "/run/docknet/service"
 SYSTEMD = "/run/systemd/system"
 SPEC, PID, LOG = "spec", "pid", "log"
-# Seconds: until it must have become the program; how long that must then live; from SIGTERM to SIGKILL; from that to the end.
+# Seconds: until it must have become the program; how long that must then live, unless it rests before; from SIGTERM to
+# SIGKILL; from that to the end.
 START, SETTLE, POLITE, FORCED = 2.0, 0.1, 3.0, 2.0
 STEP = 0.01
 
@@ -209,9 +210,10 @@ def _unit(name: str) -> str:
 
 
 def _settled(started: list[Operation]) -> Done:
-    """Each started one with its error, when all have become their programs and lived on for a moment."""
+    """Each started one with its error, when all have become their programs and lived on for a moment, or come to rest."""
     end = time.monotonic() + START
     since: dict[str, float] = {}
+    naps: dict[str, Optional[str]] = {}
     waiting = list(started)
     while waiting:
         time.sleep(STEP)
@@ -222,7 +224,9 @@ def _settled(started: list[Operation]) -> Done:
             dead = process is not None and not _alive(process)
             if process is not None and not dead and name not in since and _became(process):
                 since[name] = now
-            if dead or now >= end or now - since.get(name, now) >= SETTLE:
+            before, naps[name] = naps.get(name), _nap(process) if process and name in since else None
+            rests = before is not None and before == naps[name]
+            if dead or rests or now >= end or now - since.get(name, now) >= SETTLE:
                 waiting.remove(operation)
                 alive = process is not None and not dead
                 yield operation, None if alive else _ended(operation.what, operation.value.service)
@@ -233,6 +237,14 @@ def _became(process: Process) -> bool:
     with contextlib.suppress(OSError), open(f"/proc/{process.pid}/cmdline", "rb") as file:
         return program.RECORD.encode() not in file.read()
     return False
+
+
+def _nap(process: Process) -> Optional[str]:
+    """Which of its naps it has, if it sleeps: the same one a step later says that it has begun, and waits for others (proc(5))."""
+    with contextlib.suppress(OSError), open(f"/proc/{process.pid}/status", encoding="utf-8", errors="replace") as file:
+        said = dict(line.split(":\t", 1) for line in file.read().splitlines() if ":\t" in line)
+        return said.get("voluntary_ctxt_switches") if said["State"].startswith("S") else None
+    return None
 
 
 def _ended(what: str, service: Service) -> KernelRefused:
