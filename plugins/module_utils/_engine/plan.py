@@ -71,14 +71,16 @@ def plan(wanted: Sequence[Wanted], world: World, assume: bool = False) -> Plan:
         if hasattr(planner, "finish"):
             planner.finish(draft)
     operations = tuple(sorted(draft.operations, key=rank))
-    return Plan(
-        operations, tuple(draft.warnings), draft.world, lambda: (tell(wanted, world), tell(wanted, draft.world))
+    return Plan(operations, tuple(draft.warnings), draft.world, lambda: tell(wanted, world, draft.world))
+
+
+def tell(wanted: Sequence[Wanted], before: World, after: World) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The managed properties of each object, by its name, in both worlds."""
+    named = [(str(one.value), PLANNERS[type(one.value)].describe, one) for one in wanted]
+    return (
+        {name: describe(one, before) for name, describe, one in named},
+        {name: describe(one, after) for name, describe, one in named},
     )
-
-
-def tell(wanted: Sequence[Wanted], world: World) -> dict[str, Any]:
-    """The managed properties of each object, by its name."""
-    return {str(one.value): PLANNERS[type(one.value)].describe(one, world) for one in wanted}
 
 
 def facts(wanted: Sequence[Wanted], world: World) -> dict[str, list[Any]]:

@@ -108,4 +108,4 @@ def show(link: Link, world: World) -> dict[str, Any]:
 
 
 def in_order(values: frozenset) -> list:
-    return sorted(values, key=str)
+    return sorted(values, key=str) if len(values) > 1 else list(values)

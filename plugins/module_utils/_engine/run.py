@@ -142,8 +142,9 @@ def difference(todo: Plan) -> dict[str, dict[str, Any]]:
     """What a plan changes, for --diff: the objects that are not as they were."""
     if not todo.operations:
         return {"before": {}, "after": {}}
-    names = [name for name in todo.after if todo.before[name] != todo.after[name]]
-    return {"before": {name: todo.before[name] for name in names}, "after": {name: todo.after[name] for name in names}}
+    before, after = todo.told
+    names = [name for name in after if before[name] != after[name]]
+    return {"before": {name: before[name] for name in names}, "after": {name: after[name] for name in names}}
 
 
 def main_info(sort: str, answer: Callable[[Host, dict[str, Any]], Sequence[Any]], options: dict[str, Any]) -> None:

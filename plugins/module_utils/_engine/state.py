@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from .._model.plan import Question, Wanted, World
 from .._model.state import State
-from .._model.statefile import encode
+from .._model.statefile import plain
 from .draft import Draft
 from .effect import EFFECTS
 
@@ -32,12 +32,17 @@ def plan(wanted: Wanted, draft: Draft) -> None:
             draft.do(wanted, "delete", seen, "to be absent")
     elif seen is None:
         draft.do(wanted, "create", state, "missing")
-    elif seen is not state and encode(seen) != encode(state):  # in a document the order counts
+    elif seen is not state and spelled(seen) != spelled(state):
         first = state.meanwhile
-        if first is not None and encode(seen) != encode(first):
+        if first is not None and spelled(seen) != spelled(first):
             draft.do(wanted, "set", first, f"{', '.join(differences(seen, first))} changed")
             seen = first
         draft.do(wanted, "set", state, f"{', '.join(differences(seen, state))} changed")
+
+
+def spelled(state: State) -> str:
+    """All that its file says: in a document the order counts."""
+    return json.dumps(plain(state))
 
 
 def differences(one: State, other: State) -> Iterator[str]:
@@ -48,7 +53,7 @@ def differences(one: State, other: State) -> Iterator[str]:
 
 def contents(state: State) -> dict[str, Any]:
     """What is told of a state: what was chosen, and of the document that it is another."""
-    whole = json.loads(encode(state))
+    whole = plain(state)
     endpoints = {
         f"{container}.{network}": " ".join(word for word in words.values() if word)
         for container, networks in whole["endpoints"].items()
@@ -60,7 +65,7 @@ def contents(state: State) -> dict[str, Any]:
         for port, published in published_of.items()
     }
     networks = {
-        name: " ".join(filter(None, (words["device"], *words["subnets"], *words["gateways"])))
+        name: " ".join(filter(None, (words["device"], *words["subnets"], *words["gateways"], *words.get("shim", ()))))
         for name, words in whole["networks"].items()
     }
     return {

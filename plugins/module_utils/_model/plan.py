@@ -72,9 +72,9 @@ class Question:
 
     def add(self, other: Question) -> None:
         for name, more in vars(other).items():
-            if isinstance(more, bool):
-                setattr(self, name, more or getattr(self, name))
-            else:
+            if more is True:
+                setattr(self, name, True)
+            elif more:
                 getattr(self, name).update(more)
 
     def beyond(self, other: Question) -> Question:

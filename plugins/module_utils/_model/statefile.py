@@ -37,6 +37,11 @@ def path_of(name: str) -> str:
 
 
 def encode(state: State) -> str:
+    return json.dumps(plain(state), indent=1, ensure_ascii=True) + "\n"
+
+
+def plain(state: State) -> dict[str, Any]:
+    """What the file says, in plain types."""
     chosen = state.allocation
     endpoints: dict[str, dict[str, Any]] = {}
     for (container, network), lease in sorted(chosen.endpoints.items()):
@@ -45,7 +50,7 @@ def encode(state: State) -> str:
     ports: dict[str, dict[str, str]] = {}
     for (container, port), published in sorted(chosen.ports.items()):
         ports.setdefault(container, {})[port] = str(published)
-    whole = {
+    return {
         "version": VERSION,
         "name": state.name,
         "host": state.host,
@@ -55,12 +60,12 @@ def encode(state: State) -> str:
         "attached": sorted(state.attached),
         "document": state.document,
     }
-    return json.dumps(whole, indent=1, ensure_ascii=True) + "\n"
 
 
 def encode_network(lease: NetworkLease) -> dict[str, Any]:
-    gateways = [str(lease.gateways[version]) for version in sorted(lease.gateways)]
-    return {"device": lease.device, "subnets": [str(one) for one in lease.subnets], "gateways": gateways}
+    gateways, shim = ([str(one[version]) for version in sorted(one)] for one in (lease.gateways, lease.shim))
+    words = {"device": lease.device, "subnets": [str(one) for one in lease.subnets], "gateways": gateways}
+    return {**words, "shim": shim} if shim else words
 
 
 def text(value: object) -> Optional[str]:
@@ -105,9 +110,11 @@ def decode_state(whole: Mapping[str, Any]) -> State:
 
 
 def decode_network(words: Mapping[str, Any]) -> NetworkLease:
-    gateways = [ip_address(one) for one in words["gateways"]]
+    gateways, shim = (
+        {one.version: one for one in map(ip_address, said)} for said in (words["gateways"], words.get("shim", ()))
+    )
     subnets = tuple(ip_network(one) for one in words["subnets"])
-    return NetworkLease(words["device"], subnets, {one.version: one for one in gateways})
+    return NetworkLease(words["device"], subnets, gateways, shim)
 
 
 def decode_lease(words: Mapping[str, Any]) -> Lease:
