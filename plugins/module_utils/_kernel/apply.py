@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import time
@@ -125,10 +126,10 @@ def make_namespaces(host: Places, operations: list[Operation]) -> Done:
 
 def write_sysctls(host: Places, operations: list[Operation]) -> Done:
     for ref, some in itertools.groupby(operations, key=lambda operation: operation.value.netns):
-        with host.inside(ref):
+        with host.inside(ref), contextlib.closing(sysctl.Tree()) as tree:
             for operation in some:
                 try:
-                    sysctl.write(operation.value)
+                    tree.write(operation.value)
                     yield operation, None
                 except DocknetError as error:
                     yield operation, error

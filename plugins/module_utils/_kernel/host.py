@@ -210,8 +210,8 @@ class Host:
         found = {}
         for ref, keys in itertools.groupby(sorted(question.sysctls, key=lambda key: key[0] or ""), lambda key: key[0]):
             if ref in world.namespaces:
-                with self.inside(ref) if ref else contextlib.nullcontext():
-                    found.update({key: value for key in keys for value in [sysctl.read(key[1])] if value is not None})
+                with self.inside(ref) if ref else contextlib.nullcontext(), contextlib.closing(sysctl.Tree()) as tree:
+                    found.update({key: value for key in keys for value in [tree.read(key[1])] if value is not None})
         return found
 
     # -- doing ----------------------------------------------------------------------------------------------

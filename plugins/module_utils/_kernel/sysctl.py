@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Optional
 
 from .._model.errors import KernelRefused
@@ -19,31 +21,58 @@ ROOT = "/proc/sys"
 LONGEST = 1 << 14
 
 
-def read(path: tuple[str, ...]) -> Optional[str]:
-    """The value with its blanks made single, or None when there is no such setting, or none that can be read."""
-    try:
-        descriptor = os.open(os.path.join(ROOT, *path), os.O_RDONLY | os.O_CLOEXEC)
+class Tree:
+    """The settings of one namespace. Its net/ipv4, net/ipv6 and their like are looked for once each.
+
+    The kernel looks through those of all namespaces for them (fs/proc/proc_sysctl.c proc_sys_compare).
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[tuple[str, ...], int] = {}
+
+    def close(self) -> None:
+        for descriptor in self._folders.values():
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _opened(self, path: tuple[str, ...], flags: int) -> Iterator[int]:
+        folder = path[:-1][:2]
+        if folder not in self._folders:
+            self._folders[folder] = os.open(os.path.join(ROOT, *folder), os.O_PATH | os.O_CLOEXEC)
+        # Without O_CREAT: a name that is not there is the kernel's to make, not ours.
+        descriptor = os.open(os.path.join(*path[len(folder) :]), flags | os.O_CLOEXEC, dir_fd=self._folders[folder])
         try:
-            return " ".join(os.read(descriptor, LONGEST).decode("ascii", "replace").split())
+            yield descriptor
         finally:
             os.close(descriptor)
-    except OSError:
-        return None
+
+    def read(self, path: tuple[str, ...]) -> Optional[str]:
+        """The value with its blanks made single, or None when there is no such setting, or none that can be read."""
+        try:
+            with self._opened(path, os.O_RDONLY) as descriptor:
+                return " ".join(os.read(descriptor, LONGEST).decode("ascii", "replace").split())
+        except OSError:
+            return None
+
+    def write(self, sysctl: Sysctl) -> None:
+        try:
+            with self._opened(sysctl.path, os.O_WRONLY) as descriptor:
+                os.write(descriptor, sysctl.value.encode())
+        except FileNotFoundError:
+            raise KernelRefused(
+                str(sysctl), "this kernel has no such setting", "look below /proc/sys for its name"
+            ) from None
+        except OSError as error:
+            raise KernelRefused(
+                str(sysctl), f"the kernel does not take {sysctl.value!r}: {error.strerror}", code=error.errno
+            ) from error
+
+
+def read(path: tuple[str, ...]) -> Optional[str]:
+    with contextlib.closing(Tree()) as tree:
+        return tree.read(path)
 
 
 def write(sysctl: Sysctl) -> None:
-    try:
-        # Without O_CREAT: a name that is not there is the kernel's to make, not ours.
-        descriptor = os.open(os.path.join(ROOT, *sysctl.path), os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(descriptor, sysctl.value.encode())
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        raise KernelRefused(
-            str(sysctl), "this kernel has no such setting", "look below /proc/sys for its name"
-        ) from None
-    except OSError as error:
-        raise KernelRefused(
-            str(sysctl), f"the kernel does not take {sysctl.value!r}: {error.strerror}", code=error.errno
-        ) from error
+    with contextlib.closing(Tree()) as tree:
+        tree.write(sysctl)
