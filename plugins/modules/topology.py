@@ -92,7 +92,7 @@ topology:
   sample:
     name: shop
     host: null
-    networks: {back: {driver: bridge, device: br-5a1f00c2b7d9, subnets: [172.19.0.0/16], gateways: [172.19.0.1]}}
+    networks: {back: {driver: bridge, device: br-5a1f00c2b7d9, subnets: [172.19.0.0/16], gateways: [172.19.0.1], host_shim: []}}
     containers: {db: {netns: db, networks: {back: {interface: eth0, ipv4_address: 172.19.0.3, ipv6_address: null,
                  mac_address: "02:42:ac:13:00:03"}}, ports: []}}
 """

@@ -180,6 +180,43 @@ def test_the_host_reaches_macvlan_containers_by_its_shim_alone():
     assert portrait() == before
 
 
+def test_a_shim_gets_an_address_of_each_family_and_keeps_it(here):
+    def document(*containers, said=None):
+        found = lan(*containers, host_shim={"name": "shim0", **({"address": said} if said else {})})
+        six = {"subnet": "fd51::/64", "ip_range": "fd51::80/124"}
+        config = [{"subnet": "198.51.100.0/24", "ip_range": "198.51.100.128/30"}, six]
+        found["networks"]["lan"].update(enable_ipv6=True, ipam={"config": config})
+        return found
+
+    def shim(answer):
+        seen = {one["local"] for one in ip("address show shim0")[0]["addr_info"] if one["scope"] == "global"}
+        assert seen == set(answer["topology"]["networks"]["lan"]["host_shim"])
+        return seen
+
+    before = portrait()
+    done = built(document("till", "desk"))
+    four, six = mine = "198.51.100.130", "fd51::82"
+    assert shim(done) == set(mine), "the lowest that the containers leave"
+    here.serve("till", 80)
+    for version, own in ((4, four), (6, six)):
+        to = address(done, "till", "lan", version)
+        assert here.ask(None, to, 80) == f"till:80 sees {own}" and reaches("till", own)
+    more = built(document("till", "desk", "safe"))
+    assert shim(more) == set(mine) and address(more, "safe", "lan") == "198.51.100.131"
+    Path("/var/lib/docknet/shop.json").unlink()
+    assert shim(built(document("till", "desk", "safe"))) == set(mine)
+    assert "network lan has no free address left in 198.51.100.128/30" in refused(
+        document("till", "desk", "safe", "more")
+    )
+    assert shim(built(document("till", "desk", said="198.51.100.9"))) == {"198.51.100.9"}
+    with_gateway = document("till")
+    with_gateway["containers"]["till"]["extra_hosts"] = ["host:host-gateway"]
+    found = shim(built(with_gateway))
+    assert {line.split()[0] for line in hosts("till") if line.endswith("\thost")} == found
+    gone("shop")
+    assert portrait() == before
+
+
 @pytest.mark.usefixtures("here")
 def test_a_network_becomes_a_macvlan_and_a_bridge_again_with_recreate_alone():
     bridged = {"name": "shop", "networks": {"lan": {}}, "containers": {"till": {"networks": ["lan"]}}}

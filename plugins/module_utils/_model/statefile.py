@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any, Optional
 
 from .errors import DocknetError, Unsupported
+from .link import Address
 from .rule import Ports
 from .state import VERSION, Allocation, Lease, NetworkLease, State
 
@@ -110,11 +111,12 @@ def decode_state(whole: Mapping[str, Any]) -> State:
 
 
 def decode_network(words: Mapping[str, Any]) -> NetworkLease:
-    gateways, shim = (
-        {one.version: one for one in map(ip_address, said)} for said in (words["gateways"], words.get("shim", ()))
-    )
     subnets = tuple(ip_network(one) for one in words["subnets"])
-    return NetworkLease(words["device"], subnets, gateways, shim)
+    return NetworkLease(words["device"], subnets, by_family(words["gateways"]), by_family(words.get("shim", ())))
+
+
+def by_family(words: Iterable[str]) -> dict[int, Address]:
+    return {one.version: one for one in map(ip_address, words)}
 
 
 def decode_lease(words: Mapping[str, Any]) -> Lease:

@@ -41,6 +41,10 @@ class Shim(NamedTuple):
     name: str
     address: Optional[Address] = None
 
+    @property
+    def said(self) -> dict[int, Address]:
+        return {self.address.version: self.address} if self.address else {}
+
 
 @dataclass(frozen=True)
 class Options:

@@ -59,28 +59,29 @@ class Space:
 
 
 class Claim(NamedTuple):
-    """One endpoint's wish for an address of a family. `here`: it is on this host, so that it matters if there is none."""
+    """A wish for an address of a family: an endpoint's, or that of a host's own child of a macvlan network.
 
-    container: ContainerSpec
-    endpoint: EndpointSpec
+    `name`: the container's. `where`: the document's path to it. `said`: the address that it must be. `here`: it is on
+    this host, so that it matters if there is none.
+    """
+
+    name: str
+    where: str
+    network: str
     version: int
     space: Space
     here: bool
+    said: Optional[Address] = None
 
     @property
     def key(self) -> tuple[str, str, int]:
-        return (self.container.name, self.endpoint.network, self.version)
-
-    @property
-    def said(self) -> Optional[Address]:
-        return self.endpoint.ipv4 if self.version == 4 else self.endpoint.ipv6
-
-    @property
-    def where(self) -> str:
-        return f"{self.container.what}.networks.{self.endpoint.network}"
+        return (self.name, self.network, self.version)
 
 
-def endpoints(
+Chosen = Mapping[tuple[str, str, int], Address]
+
+
+def choose(
     document: Document,
     host: Optional[str],
     spaces: Mapping[str, Mapping[int, Space]],
@@ -88,13 +89,14 @@ def endpoints(
     known: Allocation,
     leases: Mapping[tuple[str, str], Lease],
     errors: list[DocknetError],
-) -> dict[tuple[str, str], Lease]:
-    """Addresses and MACs of this host's endpoints.
+) -> Chosen:
+    """Addresses of this host's endpoints and shims.
 
-    On a network that hosts share, containers of other hosts have their turn too, so that all hosts come to the same.
+    On a network that hosts share, those of other hosts have their turn too, so that all hosts come to the same.
     """
     here = {one.name for one in document.on(host)}
-    claims = list(claims_of(document, here, spaces, errors))
+    claims = [*claims_of(document, here, spaces, errors), *shims(document, host, spaces)]
+    had = {**known.endpoints, **shims_had(host, known)}
     for network, families in spaces.items():
         for space in families.values():
             by_others(space, around, shared(document, network))
@@ -103,7 +105,7 @@ def endpoints(
         if claim.said is not None and said(claim, errors):
             chosen[claim.key] = claim.said
     for claim in claims:
-        old = known.endpoints.get(claim.key[:2]) if claim.here else None
+        old = had.get(claim.key[:2]) if claim.here else None
         old = old or leases.get(claim.key[:2])
         address = old.address(claim.version) if old else None
         if claim.said is None and address and claim.space.holds(address) and address not in claim.space.taken:
@@ -115,10 +117,16 @@ def endpoints(
                 chosen[claim.key] = take(claim, found)
             elif claim.here:
                 errors.append(full(claim))
+    return chosen
+
+
+def endpoints(
+    document: Document, host: Optional[str], around: Surroundings, known: Allocation, chosen: Chosen
+) -> dict[tuple[str, str], Lease]:
+    """What this host's endpoints are given, with the addresses that were chosen for them."""
     return {
         (one.name, spec.network): lease(document, around, one, spec, chosen, interfaces[spec.network])
-        for one in document.containers.values()
-        if one.name in here
+        for one in document.on(host)
         for interfaces in [names.interfaces(one, document, names.kept(one, known), foreign(one, around))]
         for spec in one.endpoints
     }
@@ -139,12 +147,33 @@ def claims_of(
             families = spaces[spec.network]
             for version in VERSIONS:
                 address = spec.ipv4 if version == 4 else spec.ipv6
+                where = f"{one.what}.networks.{spec.network}"
                 if version in families:
-                    yield Claim(one, spec, version, families[version], one.name in here)
+                    yield Claim(one.name, where, spec.network, version, families[version], one.name in here, address)
                 elif address is not None and one.name in here:
-                    where = f"{one.what}.networks.{spec.network}"
                     why = f"{address} cannot be given, since network {spec.network} has no IPv{version} subnet"
                     errors.append(InvalidRequest(where, why, "leave it out, or give the network one"))
+
+
+def shims(document: Document, host: Optional[str], spaces: Mapping[str, Mapping[int, Space]]) -> Iterator[Claim]:
+    """The hosts' own children of macvlan networks, where the document does not say their addresses."""
+    for name, families in spaces.items():
+        shim = document.networks[name].options.shim if shared(document, name) else None
+        on = (one.host for one in document.containers.values() for spec in one.endpoints if spec.network == name)
+        for each in dict.fromkeys(on) if shim and shim.address is None else ():
+            where = f"networks.{name}.driver_opts.host_shim"
+            for version, space in families.items():
+                yield Claim(shim_of(each), where, name, version, space, each in (None, host))
+
+
+def shim_of(host: Optional[str]) -> str:
+    """What stands for a host where containers are named; none of them can be called so."""
+    return f"host {host or ''}"
+
+
+def shims_had(host: Optional[str], known: Allocation) -> dict[tuple[str, str], Lease]:
+    own = shim_of(host)
+    return {(own, name): Lease(lease.shim.get(4), lease.shim.get(6)) for name, lease in known.networks.items()}
 
 
 def shared(document: Document, network: str) -> bool:
@@ -162,9 +191,10 @@ def by_others(space: Space, around: Surroundings, lan: bool) -> None:
                 space.taken.setdefault(address, f"container {container} of topology {name}")
         if lan:
             for network, given in state.allocation.networks.items():
-                for address in given.gateways.values():
-                    if space.holds(address):
-                        space.taken.setdefault(address, f"the gateway of network {network} of topology {name}")
+                for what, theirs in (("gateway", given.gateways), ("host_shim", given.shim)):
+                    for address in theirs.values():
+                        if space.holds(address):
+                            space.taken.setdefault(address, f"the {what} of network {network} of topology {name}")
     for address in around.addresses if lan else ():
         if space.holds(address):
             space.taken.setdefault(address, "an address of this host")
@@ -190,12 +220,12 @@ def said(claim: Claim, errors: list[DocknetError]) -> bool:
 
 
 def take(claim: Claim, address: Address) -> Address:
-    claim.space.taken[address] = f"given to container {claim.container.name}"
+    claim.space.taken[address] = f"given to {claim.name if ' ' in claim.name else f'container {claim.name}'}"
     return address
 
 
 def full(claim: Claim) -> DocknetError:
-    why = f"network {claim.endpoint.network} has no free address left in {claim.space.range}"
+    why = f"network {claim.network} has no free address left in {claim.space.range}"
     return Conflict(claim.where, why, "make its subnet or ip_range wider")
 
 
@@ -204,7 +234,7 @@ def lease(
     around: Surroundings,
     container: ContainerSpec,
     spec: EndpointSpec,
-    chosen: Mapping[tuple[str, str, int], Address],
+    chosen: Chosen,
     interface: str,
 ) -> Lease:
     four, six = (chosen.get((container.name, spec.network, version)) for version in VERSIONS)

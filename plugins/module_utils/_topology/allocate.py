@@ -18,7 +18,7 @@ from .._model.segment import ISOLATED
 from .._model.state import Allocation, Lease, NetworkLease, State, Surroundings
 from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, Document, NetworkSpec, Pool
 from . import names, pools
-from .addresses import Space, endpoints
+from .addresses import Space, choose, endpoints, shim_of
 from .document import read
 from .ports import choose_ports
 from .site import DEFAULT_SPEC, VERSIONS, Site
@@ -43,7 +43,12 @@ def allocate(
     warnings: list[str] = []
     networks = Networks(document, host, around, known, leases or {}, errors, warnings)
     given = networks.all()
-    chosen = Allocation(given, endpoints(document, host, networks.spaces, around, known, leases or {}, errors))
+    addresses = choose(document, host, networks.spaces, around, known, leases or {}, errors)
+    for name, lease in given.items():
+        shim = {version: addresses.get((shim_of(host), name, version)) for version in VERSIONS}
+        mine = {version: address for version, address in shim.items() if address}
+        given[name] = replace(lease, shim=mine) if mine else lease
+    chosen = Allocation(given, endpoints(document, host, around, known, addresses))
     ports = choose_ports(Site(document, host, chosen, around), known, errors, warnings)
     if errors:
         raise Several(errors) if len(errors) > 1 else errors[0]
@@ -143,6 +148,7 @@ class Networks:
         device = self.device(network)
         spaces = self.spaces[network.name] = {}
         extra: list[Network] = []
+        shim = network.options.shim.said if network.options.shim else {}
         for version in VERSIONS if network.ipam == "default" else ():
             subnet = self.settled[network.name].get(version) or self.fresh.get((network.name, version))
             if subnet is None:
@@ -154,9 +160,11 @@ class Networks:
             for pool in said or [Pool(subnet)]:
                 spaces[version].reserve(pool)
             self.check(network, subnet, bool(said), device)
+            if version in shim:
+                spaces[version].taken[shim[version]] = "the host's own (host_shim)"
             spaces[version].gateway = self.gateway(network, spaces[version], said[0].gateway if said else None)
         gateways = {version: space.gateway for version, space in spaces.items() if space.gateway}
-        return NetworkLease(device, (*(space.subnet for space in spaces.values()), *extra), gateways)
+        return NetworkLease(device, (*(space.subnet for space in spaces.values()), *extra), gateways, shim)
 
     def gateway(self, network: NetworkSpec, space: Space, said: Optional[Address]) -> Optional[Address]:
         """The given one, else the one it had, else the first address. Without a word a macvlan, or what is isolated, has none."""

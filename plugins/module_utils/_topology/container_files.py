@@ -122,9 +122,8 @@ def host_gateway(site: Site, container: ContainerSpec) -> list[Address]:
             if any(offered):
                 return [address for address in offered if address]
     for endpoint in endpoints:
-        shim = endpoint.network.options.shim
-        if shim and shim.address:
-            return [shim.address]
+        if endpoint.given.shim:
+            return [*endpoint.given.shim.values()]
     raise InvalidRequest(
         container.what,
         f"extra_hosts: {HOST_GATEWAY} is asked for, but none of its networks leads to its host",

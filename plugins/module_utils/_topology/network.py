@@ -89,7 +89,7 @@ def macvlan(site: Site, network: NetworkSpec) -> Iterator[Any]:
         yield Link(key, data=Vlan(below, options.vlan), owner=site.owner, up=True)
     if options.shim is None:
         return
-    mine = options.shim.address
+    mine = site.given(network.name).shim.values()
     routes = {
         Route(ip_network(address.ip), None, normalise.default_metric(address.version))
         for endpoint in site.all_endpoints()
@@ -101,7 +101,7 @@ def macvlan(site: Site, network: NetworkSpec) -> Iterator[Any]:
         data=Macvlan(key, "bridge"),
         owner=site.owner,
         up=True,
-        addresses=frozenset({ip_interface(mine)} if mine else ()),
+        addresses=frozenset(map(ip_interface, mine)),
         routes=frozenset(routes),
     )
 

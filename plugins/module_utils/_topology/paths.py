@@ -205,7 +205,7 @@ def by_the_host(ground: Ground, endpoint: Endpoint, address: Address) -> Optiona
     network = ground.networks[endpoint.network.name]
     shim = network.options.shim
     if network.driver == "macvlan":
-        if shim and shim.address and shim.address.version == address.version:
+        if shim and address.version in endpoint.given.shim:
             return Verdict(True, f"the host has {shim.name} on network {network.name}")
         return Verdict(False, f"network {network.name} has no host_shim") if ground.apart(network, address) else None
     if gateway(ground, endpoint, address.version):
@@ -220,9 +220,8 @@ def gateway(ground: Ground, endpoint: Endpoint, version: int) -> Optional[Addres
     network = ground.networks[endpoint.network.name]
     if endpoint.lease.address(version) is None:
         return None
-    shim = network.options.shim
     if network.driver == "macvlan":
-        return shim.address if shim and shim.address and shim.address.version == version else None
+        return endpoint.given.shim.get(version)
     return next((one.ip for one in addresses(network, endpoint.given) if one.version == version), None)
 
 

@@ -103,7 +103,7 @@ def bridges(
     """The subnets of networks: from the address of the bridge, and where it has none, of the containers."""
     owners = {one.name: (one, document.name) for one in document.used_on(host) if not one.external}
     for name, (network, owner) in {**owners, DEFAULT_BRIDGE: (DEFAULT_SPEC, RESERVED_OWNER)}.items():
-        device = ""
+        device, shim = "", network.options.shim
         gateways: dict[int, Address] = {}
         found: dict[int, Network] = {}
         if network.driver == "bridge":
@@ -116,8 +116,12 @@ def bridges(
                 found.setdefault(one.version, one.network)
         for one in sorted(interfaces.get(name, ()), key=lambda one: (one.version, one)):
             found.setdefault(one.version, one.network)
+        own = world.links.get(LinkKey(None, shim.name)) if shim else None
+        mine: dict[int, Address] = {}
+        for one in usable(own) if own and own.owner == owner else ():
+            mine.setdefault(one.version, one.ip)
         if found:
-            yield name, NetworkLease(device, tuple(found[version] for version in sorted(found)), gateways)
+            yield name, NetworkLease(device, tuple(found[version] for version in sorted(found)), gateways, mine)
 
 
 def publications(

@@ -20,6 +20,7 @@ from .._model.plan import Question, Wanted, World
 from .._model.state import Allocation, Lease, State
 from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, ContainerSpec, Document
 from . import container, network, publication
+from .addresses import shim_of
 from .allocate import allocate
 from .document import read
 from .nameservice import plan_names
@@ -151,6 +152,7 @@ def report(site: Site) -> dict[str, Any]:
             "device": site.device(one) if one.driver == "bridge" else None,
             "subnets": [str(subnet) for subnet in site.given(one.name).subnets],
             "gateways": [str(gateway) for gateway in site.given(one.name).gateways.values()],
+            "host_shim": [str(address) for address in site.given(one.name).shim.values()],
         }
         for one in site.networks
     }
@@ -210,6 +212,9 @@ def leases(reports: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Lease]
     """Addresses in use elsewhere, from what this module returned there."""
     found = {}
     for report_of in reports:
+        for name, one in report_of.get("networks", {}).items() if report_of.get("host") else ():
+            own = {address.version: address for address in map(ip_address, one.get("host_shim", ()))}
+            found[(shim_of(report_of["host"]), name)] = Lease(own.get(4), own.get(6))
         for name, one in report_of.get("containers", {}).items():
             for of, has in one.get("networks", {}).items():
                 four, six = (has.get(word) and ip_address(has[word]) for word in ("ipv4_address", "ipv6_address"))

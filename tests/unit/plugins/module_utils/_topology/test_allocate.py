@@ -29,6 +29,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model.topology 
     Options,
     Pool,
     PortSpec,
+    Shim,
 )
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.allocate import allocate
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.names import interfaces
@@ -190,6 +191,24 @@ def test_the_classic_range_begins_with_its_zero():
 def test_gateway_and_first_address(given_pool, gateway, first):
     found = chosen(document([front(given_pool)], container("a", "front")))
     assert (str(found.networks["front"].gateways[4]), four(found, "a")) == (gateway, first)
+
+
+def test_shims_of_all_hosts_have_their_turn_after_the_containers_so_that_no_two_are_given_one():
+    shimmed = front(pool("10.0.0.0/24"), driver="macvlan", options=Options(shim=Shim("shim0")))
+    a, b = container("a", "front", host="h1"), container("b", EndpointSpec("front", ipv4=A("10.0.0.3")), host="h2")
+    whole = document([shimmed], a, b)
+    found = {host: chosen(whole, host=host) for host in ("h1", "h2")}
+    shims = {host: dict(one.networks["front"].shim) for host, one in found.items()}
+    assert shims == {"h1": {4: A("10.0.0.2")}, "h2": {4: A("10.0.0.4")}} and four(found["h1"], "a") == "10.0.0.1"
+    more = document([shimmed], container("new", "front", host="h1"), a, b)
+    again = chosen(more, found["h2"], host="h2", leases={("host h1", "front"): Lease(A("10.0.0.2"))})
+    assert again.networks == found["h2"].networks, "it keeps its own"
+    said = replace(shimmed, options=Options(shim=Shim("shim0", A("10.0.0.1"))))
+    assert four(chosen(document([said], a), host="h1"), "a") == "10.0.0.2", "what is said is nobody else's"
+    other = replace(AROUND, states=state(replace(whole, name="other"), found["h1"]))
+    assert chosen(
+        document([front(pool("10.0.0.0/24"), driver="macvlan")], container("x", "front")), around=other
+    ).endpoints[("x", "front")].ipv4 == A("10.0.0.3")
 
 
 def test_macvlan_and_isolated_networks_have_no_gateway_of_themselves():

@@ -71,6 +71,7 @@ def names(*containers, around=AROUND, owner="shop", **words):
         name: NetworkLease(f"br-{name}", (ip_network(f"10.{place}.0.0/24"),), {4: at(name, 1)})
         for place, name in enumerate(ORDER)
     }
+    given["shimmed"] = replace(given["shimmed"], shim={4: at("shimmed", 200)})
     document = Document(owner, {one.name: one for one in NETWORKS}, {one.name: one for one in containers}, **words)
     return plan_names(Site(document, None, Allocation(given, leases), around))
 
