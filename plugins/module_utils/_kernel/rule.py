@@ -26,10 +26,12 @@ from .places import Done, Places
 
 def look(places: Places, question: Question, world: World) -> None:
     """Put the tables and ways that are asked for into `world`."""
-    for ref in (question.tables | question.filters) & set(world.namespaces):
+    tables = question.tables | question.filters
+    for ref in (tables | {at for at, _target in question.targets}) & set(world.namespaces):
         wanted = {target for at, target in question.targets if at == ref}
         with _inside(places, ref):
-            world.tables[ref] = nft.read(ref, bridge=ref in question.filters)
+            if ref in tables:
+                world.tables[ref] = nft.read(ref, bridge=ref in question.filters)
             ways = paths.find(places.socket(ref), wanted) if wanted else {}
         world.targets.update({(ref, target): way for target, way in ways.items()})
 

@@ -59,6 +59,7 @@ class Topology:
         self.question = Question(
             namespaces=places | {None},
             sources={one.netns for one in self.document.on(host) if len(one.endpoints) > 1},
+            filters={None},
             files={HOSTS},
             owners={document.name, RESERVED_OWNER},
             states=True,
