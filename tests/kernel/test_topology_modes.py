@@ -62,6 +62,21 @@ def test_a_container_s_name_that_another_topology_has_is_an_error_that_names_bot
     assert reaches("cow", "web") and reaches("db", "web") and misses("cow", "172.18.0.2")
 
 
+def test_a_port_is_another_topology_s_only_where_their_addresses_meet(here):
+    local = {"driver_opts": {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"}}
+    built({"name": "shop", "networks": {"default": local}, "containers": {"web": {"ports": ["8080:80"]}}})
+    assert "is already taken by container web of topology shop" in refused(
+        {"name": "farm", "containers": {"cow": {"ports": ["8080:80"]}}}
+    )
+    six = {"enable_ipv6": True, "enable_ipv4": False}
+    built({"name": "farm", "containers": {"cow": {"ports": ["198.51.100.1:8080:80"]}}})
+    built({"name": "barn", "networks": {"default": six}, "containers": {"hen": {"ports": ["8080:80"]}}})
+    for name in ("web", "cow", "hen"):
+        here.serve(name, 80)
+    said = [here.ask(None, "127.0.0.1", 8080), here.ask("lan", "198.51.100.1", 8080), here.ask("lan", "fd51::1", 8080)]
+    assert [one.partition(" ")[0] for one in said] == ["web:80", "cow:80", "hen:80"]
+
+
 @pytest.mark.parametrize("by", ["its name", "its bridge"])
 def test_another_topology_s_network_is_joined_and_left(here, by):
     shop = built(SHOP)

@@ -47,11 +47,15 @@ class Lease:
 
 @dataclass(frozen=True)
 class Allocation:
-    """All that was chosen for one topology on one host: by network; by (container, network); by (container, PortSpec as text)."""
+    """All that was chosen for one topology on one host: by network; by (container, network); by (container, PortSpec as text).
+
+    `published_on`: the host's addresses that the latter are on. A file of an earlier version does not say it.
+    """
 
     networks: Mapping[str, NetworkLease] = field(default_factory=dict)
     endpoints: Mapping[tuple[str, str], Lease] = field(default_factory=dict)
     ports: Mapping[tuple[str, str], Ports] = field(default_factory=dict)
+    published_on: Mapping[tuple[str, str], tuple[Address, ...]] = field(default_factory=dict)
 
     @cached_property
     def interfaces(self) -> Mapping[str, Mapping[str, str]]:

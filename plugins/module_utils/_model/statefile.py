@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any, Optional
 
@@ -50,7 +50,8 @@ def plain(state: State) -> dict[str, Any]:
         endpoints.setdefault(container, {})[network] = words
     ports: dict[str, dict[str, str]] = {}
     for (container, port), published in sorted(chosen.ports.items()):
-        ports.setdefault(container, {})[port] = str(published)
+        on = chosen.published_on.get((container, port), ())
+        ports.setdefault(container, {})[port] = encode_ports(published, on)
     return {
         "version": VERSION,
         "name": state.name,
@@ -67,6 +68,12 @@ def encode_network(lease: NetworkLease) -> dict[str, Any]:
     gateways, shim = ([str(one[version]) for version in sorted(one)] for one in (lease.gateways, lease.shim))
     words = {"device": lease.device, "subnets": [str(one) for one in lease.subnets], "gateways": gateways}
     return {**words, "shim": shim} if shim else words
+
+
+def encode_ports(published: Ports, on: Sequence[Address]) -> str:
+    """As `docker ps` has it: 0.0.0.0:8080 [::]:8080."""
+    hosts = (str(address) if address.version == 4 else f"[{address}]" for address in on)
+    return " ".join(f"{host}:{published}" for host in hosts) or str(published)
 
 
 def text(value: object) -> Optional[str]:
@@ -94,6 +101,11 @@ def decode(name: str, content: str) -> State:
 def decode_state(whole: Mapping[str, Any]) -> State:
     if not isinstance(whole["document"], dict) or not isinstance(whole["name"], str):
         raise ValueError("no document")
+    published = {
+        (container, port): decode_ports(words)
+        for container, ports in whole["ports"].items()
+        for port, words in ports.items()
+    }
     chosen = Allocation(
         {network: decode_network(words) for network, words in whole["networks"].items()},
         {
@@ -101,11 +113,8 @@ def decode_state(whole: Mapping[str, Any]) -> State:
             for container, networks in whole["endpoints"].items()
             for network, words in networks.items()
         },
-        {
-            (container, port): decode_ports(published)
-            for container, ports in whole["ports"].items()
-            for port, published in ports.items()
-        },
+        {key: ports for key, (ports, _on) in published.items()},
+        {key: on for key, (_ports, on) in published.items() if on},
     )
     return State(whole["name"], whole["host"], whole["document"], chosen, tuple(whole["attached"]))
 
@@ -124,6 +133,7 @@ def decode_lease(words: Mapping[str, Any]) -> Lease:
     return Lease(four, six, words["mac"], words.get("interface"))
 
 
-def decode_ports(words: str) -> Ports:
-    first, _dash, last = words.partition("-")
-    return Ports(int(first), int(last or first))
+def decode_ports(words: str) -> tuple[Ports, tuple[Address, ...]]:
+    hosts, _colons, ports = zip(*(each.rpartition(":") for each in words.split()))
+    first, _dash, last = ports[0].partition("-")
+    return Ports(int(first), int(last or first)), tuple(ip_address(host.strip("[]")) for host in hosts if host)

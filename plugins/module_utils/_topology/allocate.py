@@ -20,7 +20,7 @@ from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, Document, NetworkS
 from . import names, pools
 from .addresses import Space, choose, endpoints, shim_of
 from .document import read
-from .ports import choose_ports
+from .ports import choose_ports, wishes_of
 from .site import DEFAULT_SPEC, VERSIONS, Site
 
 GIVE_ONE = "give it one that is free as ipam.config.subnet"
@@ -49,10 +49,11 @@ def allocate(
         mine = {version: address for version, address in shim.items() if address}
         given[name] = replace(lease, shim=mine) if mine else lease
     chosen = Allocation(given, endpoints(document, host, around, known, addresses))
-    ports = choose_ports(Site(document, host, chosen, around), known, errors, warnings)
+    wishes = [*wishes_of(Site(document, host, chosen, around))]
+    ports = choose_ports(wishes, around, known, errors, warnings)
     if errors:
         raise Several(errors) if len(errors) > 1 else errors[0]
-    return replace(chosen, ports=ports), tuple(warnings)
+    return replace(chosen, ports=ports, published_on={one.key: one.addresses for one in wishes}), tuple(warnings)
 
 
 class Networks:

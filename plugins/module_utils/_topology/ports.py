@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from typing import NamedTuple, Optional
 
@@ -52,7 +52,8 @@ class Taken:
         for name, state in around.states.items():
             for (container, text), ports in state.allocation.ports.items():
                 protocol, host_ip = split(text)
-                for address in (host_ip,) if host_ip else EVERY_ADDRESS.values():
+                on = state.allocation.published_on.get((container, text))
+                for address in on or ((host_ip,) if host_ip else EVERY_ADDRESS.values()):
                     self.add(protocol, address, ports, f"container {container} of topology {name}")
 
     def add(self, protocol: str, address: Address, ports: Ports, who: str, listens: bool = False) -> None:
@@ -73,11 +74,10 @@ class Taken:
 
 
 def choose_ports(
-    site: Site, known: Allocation, errors: list[DocknetError], warnings: list[str]
+    wishes: Sequence[Wish], around: Surroundings, known: Allocation, errors: list[DocknetError], warnings: list[str]
 ) -> dict[tuple[str, str], Ports]:
     """The host's ports of each published one: as said, as it had them, or the lowest that are free."""
-    taken = Taken(site.around)
-    wishes = list(wishes_of(site))
+    taken = Taken(around)
     chosen: dict[tuple[str, str], Ports] = {}
     # Below it nothing is free for a wish of that shape, and never will be in this run.
     lowest_of: dict[object, int] = {}
@@ -94,9 +94,9 @@ def choose_ports(
     for wish in wishes:
         if wish.key not in chosen:
             shape = (wish.port.protocol, wish.port.published, wish.port.target.size, wish.addresses)
-            found = lowest(wish, taken, site.around, lowest_of.get(shape, 0))
+            found = lowest(wish, taken, around, lowest_of.get(shape, 0))
             if found is None:
-                where = wish.port.published or site.around.free_ports
+                where = wish.port.published or around.free_ports
                 why = f"none of the ports {where}/{wish.port.protocol} is free for {wish.port}"
                 errors.append(Conflict(f"{wish.container.what}.ports", why, "say another range"))
             else:

@@ -31,11 +31,12 @@ ENDPOINTS = {
     ("db", "lan"): Lease(mac="02:42:00:00:00:01"),
 }
 PORTS = {("web", "8080:80/tcp"): Ports(8080, 8080), ("web", "::1:8000-8010:1-2/udp"): Ports(8001, 8002)}
+ON = {("web", "8080:80/tcp"): (A("127.0.0.1"), A("::"))}
 STATE = State(
     "shop",
     "one",
     {"name": "shop", "containers": {"web": None, "db": {"x": [1, "ä"]}}},
-    Allocation(NETWORKS, ENDPOINTS, PORTS),
+    Allocation(NETWORKS, ENDPOINTS, PORTS, ON),
     ("docker:x",),
 )
 
@@ -47,10 +48,12 @@ def backwards(words):
 def test_it_comes_back_as_it_was():
     assert decode("shop", encode(STATE)) == STATE
     assert decode("shop", encode(State("shop"))) == State("shop")
+    said = {"8080:80/tcp": "127.0.0.1:8080 [::]:8080", "::1:8000-8010:1-2/udp": "8001-8002"}
+    assert json.loads(encode(STATE))["ports"] == {"web": said}
 
 
 def test_the_order_in_which_it_was_chosen_does_not_show_and_the_document_s_order_does():
-    chosen = Allocation(backwards(NETWORKS), backwards(ENDPOINTS), backwards(PORTS))
+    chosen = Allocation(backwards(NETWORKS), backwards(ENDPOINTS), backwards(PORTS), ON)
     assert encode(State(STATE.name, STATE.host, STATE.document, chosen, STATE.attached)) == encode(STATE)
     turned = State(STATE.name, STATE.host, backwards(STATE.document), STATE.allocation, STATE.attached)
     assert turned == STATE and encode(turned) != encode(STATE)
@@ -72,6 +75,8 @@ def changed(**words):
         changed(networks=None),
         changed(endpoints={"web": {"front": {"ipv4": "172.18.0.300", "ipv6": None, "mac": None}}}),
         changed(ports={"web": {"80/tcp": "http"}}),
+        changed(ports={"web": {"80/tcp": ""}}),
+        changed(ports={"web": {"80/tcp": "localhost:80"}}),
         changed(document=[]),
         changed(version="1"),
         changed(version=0),
