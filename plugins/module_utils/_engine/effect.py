@@ -96,6 +96,8 @@ def born(world: World, link: Link, master: str) -> None:
         gateways=EMPTY,
         routes=EMPTY,
     )
+    if world.standing is not None:
+        _stand(world.standing, link)
 
 
 def _link(world: World, action: str, value: Link) -> None:
@@ -149,7 +151,18 @@ def _settings(world: World, _action: str, value: Settings) -> None:
 
 def children(world: World, parent: LinkKey) -> list[Link]:
     """The links that stand on this one."""
-    return [other for other in world.links.values() if below_of(other) == parent]
+    if world.standing is None:
+        world.standing = {}
+        for link in world.links.values():
+            _stand(world.standing, link)
+    there = [world.links[key] for key in world.standing.get(parent, ()) if key in world.links]
+    return [link for link in there if below_of(link) == parent]
+
+
+def _stand(standing: dict[LinkKey, list[LinkKey]], link: Link) -> None:
+    below = below_of(link)
+    if below:
+        standing.setdefault(below, []).append(link.key)
 
 
 def below_of(link: Link) -> Optional[LinkKey]:

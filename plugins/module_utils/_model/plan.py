@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Optional
 
 from .errors import Missing
 from .hosts import HostsFile, HostsKey
@@ -96,7 +96,8 @@ class World:
 
     `missing` is why it does not, where an engine said so. `users` counts, for an 802.1Q link asked about, the links
     anywhere on this machine that stand on it. `near` are names close to one that is missing, for "did you mean".
-    `left` are names of which a killed run left an empty file, and no namespace. A text file that is there and not ours
+    `left` are names of which a killed run left an empty file, and no namespace. `standing` names the links that stand, or
+    once stood, on each: made by _engine/effect.py when it is first needed. A text file that is there and not ours
     has no owner. `states` are by topology.
     """
 
@@ -114,6 +115,7 @@ class World:
     services: dict[str, Service] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
     surroundings: Surroundings = field(default_factory=Surroundings)
+    standing: Optional[dict[LinkKey, list[LinkKey]]] = field(default=None, compare=False, repr=False)
     near: tuple[str, ...] = ()
     left: frozenset[str] = frozenset()
 
@@ -126,7 +128,7 @@ class World:
 
     def copy(self) -> World:
         """A world that can be changed without changing this one: the maps are new, the values are shared."""
-        other = replace(self)
+        other = replace(self, standing=None)
         for name, mine in vars(self).items():
             if isinstance(mine, dict):
                 setattr(other, name, dict(mine))
