@@ -26,6 +26,8 @@ USERS = {
     "/etc/passwd": "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
     "/etc/group": "root:x:0:\nnogroup:x:65534:\n",
 }
+# Up to a second after a link has its carrier the kernel gives it an address and a route of these: net/core/link_watch.c.
+LINK_LOCAL = "fe80::/64"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -89,9 +91,8 @@ def portrait() -> dict[str, Any]:
     for place in ("", *(name["name"] for name in ip("netns list"))):
         at = f"-n {place} " if place else ""
         found[place] = sorted((essence(link) for link in ip(f"{at}address show")), key=lambda link: link["ifname"])
-        found[f"{place} routes"] = sorted(
-            str(settled(route)) for route in ip(f"{at}route show") + ip(f"{at}-6 route show")
-        )
+        routes = ip(f"{at}route show") + ip(f"{at}-6 route show")
+        found[f"{place} routes"] = sorted(str(settled(route)) for route in routes if route["dst"] != LINK_LOCAL)
     return found
 
 

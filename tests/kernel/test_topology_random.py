@@ -72,8 +72,14 @@ FILES = {
     "/etc/resolv.conf": "nameserver 198.51.100.2\nsearch lan.example\n",
     "/etc/nsswitch.conf": "hosts: files dns\n",
 }
-THEIRS = """ip -d -o link show other0; ip -d -o address show dev lan0; ip -o address show dev other0; ip -n other -d -o link show eth0
-sysctl -a -r "^net.ipv4.conf.(lan0|other0|all).(rp_filter|route_localnet)"; nft list table inet other; nft list table ip nat; ls -i /etc/netns/other/hosts"""
+THEIRS = """
+ip -d -o link show other0; ip -d -o address show dev lan0; ip -o address show dev other0
+ip -n other -d -o link show eth0
+nft list table inet other; nft list table ip nat
+ls -i /etc/netns/other/hosts
+cd /proc/sys/net/ipv4/conf
+for link in lan0 other0 all; do grep . $link/rp_filter $link/route_localnet; done
+"""
 
 
 @contextlib.contextmanager
@@ -163,7 +169,6 @@ def change(document: dict[str, Any], **words: Any) -> dict[str, Any]:
 
 def remove() -> None:
     change({"name": "shop"}, state="absent")
-    assert not run({"name": "shop"}, state="absent")["changed"]
 
 
 def identities(answer: dict[str, Any]) -> dict[Any, int]:
@@ -267,7 +272,7 @@ def switches() -> dict[str, str]:
 # -- the properties ---------------------------------------------------------------------------------------------
 
 
-@few(12)
+@few(24)
 @given(pairs())
 def test_a_topology_becomes_another_one(documents):
     before, after = documents
@@ -288,10 +293,9 @@ def test_a_topology_becomes_another_one(documents):
         assert difference(clean, settled(clean)) == []
     with host():
         remember(kept)
-        assert change(after)["topology"] == second["topology"]
+        anew = run(after)
+        assert anew.get("topology") == second["topology"], anew.get("msg")
         assert difference(became, look(after)) == []
-        remove()
-        assert difference(clean, settled(clean)) == []
 
 
 def lease(answer: dict[str, Any], what: tuple[str, str]) -> dict[str, Any]:
@@ -316,5 +320,5 @@ def test_a_run_that_is_killed_is_made_good_by_the_next(documents, count):
         assert difference(clean, settled(clean)) == []
     with host():
         remember(kept)
-        change(after)
+        assert "failed" not in run(after)
         assert difference(became, look(after)) == []
