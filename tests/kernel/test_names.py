@@ -48,11 +48,17 @@ LEASES = {
     "front": NetworkLease(
         "front",
         (ip_network("172.20.0.0/24"), ip_network("fd00:20::/64")),
-        {4: ip_address("172.20.0.1"), 6: ip_address("fd00:20::1")},
+        {ip_network("172.20.0.0/24"): ip_address("172.20.0.1"), ip_network("fd00:20::/64"): ip_address("fd00:20::1")},
     ),
-    "back": NetworkLease("back", (ip_network("172.21.0.0/20"),), {4: ip_address("172.21.0.1")}),
-    "vault": NetworkLease("vault", (ip_network("172.22.0.0/24"),), {4: ip_address("172.22.0.1")}),
-    DEFAULT_BRIDGE: NetworkLease("docknet0", (ip_network("172.17.0.0/16"),), {4: ip_address("172.17.0.1")}),
+    "back": NetworkLease(
+        "back", (ip_network("172.21.0.0/20"),), {ip_network("172.21.0.0/20"): ip_address("172.21.0.1")}
+    ),
+    "vault": NetworkLease(
+        "vault", (ip_network("172.22.0.0/24"),), {ip_network("172.22.0.0/24"): ip_address("172.22.0.1")}
+    ),
+    DEFAULT_BRIDGE: NetworkLease(
+        "docknet0", (ip_network("172.17.0.0/16"),), {ip_network("172.17.0.0/16"): ip_address("172.17.0.1")}
+    ),
 }
 AROUND = Surroundings(servers=(ip_address("127.0.0.1"),), search=("lan.example",))
 
@@ -97,7 +103,7 @@ class Town:
             for endpoint in container.endpoints:
                 lease, number = LEASES[endpoint.network], self.number(container, endpoint.network)
                 device, end, inside = lease.device, f"{container.name}-{endpoint.network}", f"ip -n {container.netns}"
-                gateways = (f"{lease.gateways[one.version]}/{one.prefixlen}" for one in lease.subnets)
+                gateways = (f"{lease.gateways[one]}/{one.prefixlen}" for one in lease.subnets)
                 self.once(f"ip link add {device} type bridge; ip link set {device} up; {given('ip', device, gateways)}")
                 addresses = (f"{one[number]}/{one.prefixlen}" for one in lease.subnets)
                 self.once(
@@ -143,7 +149,7 @@ class Town:
         """What the container's name server says on the first of its networks, or on another."""
         network = network or container.endpoints[0].network
         address = self.lease(container, network).ipv4
-        gateway = LEASES[network].gateways[4]
+        gateway = next(iter(LEASES[network].gateways.values()))
         said = sh(
             f"ip netns exec {container.netns} dig @{gateway} -p {self.port[address]} -b {address} +time=2 +tries=1"
             f" +nocmd +noall +comments +answer {' '.join(words)} || true"

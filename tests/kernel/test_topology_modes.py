@@ -272,6 +272,26 @@ def test_a_given_gateway_is_the_lan_s_and_what_is_published_there_is_a_warning()
 
 
 @pytest.mark.usefixtures("here")
+def test_each_subnet_of_a_network_has_its_own_gateway():
+    sh("ip -n lan address add 192.0.2.1/24 dev eth0; ip -n lan address add fd92::1/64 dev eth0 nodad")
+    document = lan("till", "desk")
+    four = [
+        {"subnet": "198.51.100.0/24", "gateway": "198.51.100.2"},
+        {"subnet": "192.0.2.0/24", "gateway": "192.0.2.1"},
+    ]
+    six = [{"subnet": "fd51::/64", "gateway": "fd51::2"}, {"subnet": "fd92::/64", "gateway": "fd92::1"}]
+    document["networks"]["lan"].update(enable_ipv6=True, ipam={"config": four + six})
+    document["containers"]["desk"] = {"networks": {"lan": {"ipv4_address": "192.0.2.9", "ipv6_address": "fd92::9"}}}
+    done = built(document)
+    assert done["topology"]["networks"]["lan"]["gateways"] == ["198.51.100.2", "fd51::2", "192.0.2.1", "fd92::1"]
+    ways = {
+        name: {ip(f"-n {name} {v} route show default")[0]["gateway"] for v in ("-4", "-6")} for name in ("till", "desk")
+    }
+    assert ways == {"till": {"198.51.100.2", "fd51::2"}, "desk": {"192.0.2.1", "fd92::1"}}
+    assert reaches("till", "192.0.2.1") and reaches("desk", "198.51.100.2") and reaches("desk", "fd51::2")
+
+
+@pytest.mark.usefixtures("here")
 def test_where_the_host_has_no_address_on_the_bridge_nothing_is_published():
     front = {"ipam": {"config": [{"subnet": "172.20.0.0/24"}]}, "driver_opts": {"inhibit_ipv4": True}}
     web, db = {"networks": ["front"], "ports": ["80"]}, {"networks": ["front"]}

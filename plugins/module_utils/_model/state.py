@@ -21,14 +21,14 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class NetworkLease:
-    """What a network was given. `gateways` are addresses of its subnets, by family; `device` is its bridge on the host.
+    """What a network was given. `gateways` are addresses by the subnet they are in; `device` is its bridge on the host.
 
     `shim`: the addresses of the host's own child of a macvlan network, by family.
     """
 
     device: str = ""
     subnets: tuple[Network, ...] = ()
-    gateways: Mapping[int, Address] = field(default_factory=dict)
+    gateways: Mapping[Network, Address] = field(default_factory=dict)
     shim: Mapping[int, Address] = field(default_factory=dict)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any, Optional
 
@@ -65,7 +65,8 @@ def plain(state: State) -> dict[str, Any]:
 
 
 def encode_network(lease: NetworkLease) -> dict[str, Any]:
-    gateways, shim = ([str(one[version]) for version in sorted(one)] for one in (lease.gateways, lease.shim))
+    gateways = [str(lease.gateways[subnet]) for subnet in lease.subnets if subnet in lease.gateways]
+    shim = [str(lease.shim[version]) for version in sorted(lease.shim)]
     words = {"device": lease.device, "subnets": [str(one) for one in lease.subnets], "gateways": gateways}
     return {**words, "shim": shim} if shim else words
 
@@ -121,11 +122,9 @@ def decode_state(whole: Mapping[str, Any]) -> State:
 
 def decode_network(words: Mapping[str, Any]) -> NetworkLease:
     subnets = tuple(ip_network(one) for one in words["subnets"])
-    return NetworkLease(words["device"], subnets, by_family(words["gateways"]), by_family(words.get("shim", ())))
-
-
-def by_family(words: Iterable[str]) -> dict[int, Address]:
-    return {one.version: one for one in map(ip_address, words)}
+    gateways = {subnet: one for one in map(ip_address, words["gateways"]) for subnet in subnets if one in subnet}
+    shim: dict[int, Address] = {one.version: one for one in map(ip_address, words.get("shim", ()))}
+    return NetworkLease(words["device"], subnets, gateways, shim)
 
 
 def decode_lease(words: Mapping[str, Any]) -> Lease:

@@ -148,24 +148,24 @@ class Networks:
     def lease(self, network: NetworkSpec) -> NetworkLease:
         device = self.device(network)
         spaces = self.spaces[network.name] = {}
-        extra: list[Network] = []
+        extra: list[Pool] = []
         shim = network.options.shim.said if network.options.shim else {}
         for version in VERSIONS if network.ipam == "default" else ():
             subnet = self.settled[network.name].get(version) or self.fresh.get((network.name, version))
             if subnet is None:
                 continue
             said = [pool for pool in network.pools if pool.subnet.version == version]
-            further = [pool.subnet for pool in said[1:]]
-            extra += further
-            spaces[version] = Space(network.what, said[0] if said else Pool(subnet), further)
+            extra += said[1:]
+            spaces[version] = Space(network.what, said[0] if said else Pool(subnet), [pool.subnet for pool in said[1:]])
             for pool in said or [Pool(subnet)]:
                 spaces[version].reserve(pool)
             self.check(network, subnet, bool(said), device)
             if version in shim:
                 spaces[version].taken[shim[version]] = "the host's own (host_shim)"
             spaces[version].gateway = self.gateway(network, spaces[version], said[0].gateway if said else None)
-        gateways = {version: space.gateway for version, space in spaces.items() if space.gateway}
-        return NetworkLease(device, (*(space.subnet for space in spaces.values()), *extra), gateways, shim)
+        pairs = [(one.subnet, one.gateway) for one in spaces.values()] + [(one.subnet, one.gateway) for one in extra]
+        gateways = {subnet: gateway for subnet, gateway in pairs if gateway}
+        return NetworkLease(device, tuple(subnet for subnet, _gateway in pairs), gateways, shim)
 
     def gateway(self, network: NetworkSpec, space: Space, said: Optional[Address]) -> Optional[Address]:
         """The given one, else the one it had, else the first address. Without a word a macvlan, or what is isolated, has none."""
@@ -175,8 +175,8 @@ class Networks:
             return said
         if network.driver != "bridge" or network.options.modes.get(version) == ISOLATED:
             return None
-        kept = self.had(network).gateways.get(version)
-        if kept is not None and kept in space.subnet and kept not in space.taken:
+        kept = self.had(network).gateways.get(space.subnet)
+        if kept is not None and kept not in space.taken:
             found: Optional[Address] = kept
         else:
             found = space.lowest()
@@ -266,7 +266,7 @@ class Networks:
                 why = "no subnet is free for it on this host"
                 self.errors.append(Conflict("the default bridge", why, "use networks with subnets of their own"))
                 return NetworkLease(names.DEFAULT_DEVICE)
-            lease = NetworkLease(names.DEFAULT_DEVICE, (subnet,), {4: subnet[1]})
+            lease = NetworkLease(names.DEFAULT_DEVICE, (subnet,), {subnet: subnet[1]})
         self.spaces[DEFAULT_BRIDGE] = spaces_of(DEFAULT_SPEC.what, lease, [])
         return lease
 
@@ -297,7 +297,7 @@ def spaces_of(what: str, lease: NetworkLease, said: Sequence[Pool]) -> dict[int,
             pool = next((pool for pool in said if pool.subnet == subnet), Pool(subnet))
             space = found[subnet.version] = Space(what, pool, [])
             space.reserve(pool)
-            space.gateway = lease.gateways.get(subnet.version)
+            space.gateway = lease.gateways.get(subnet)
             if space.gateway:
                 space.taken[space.gateway] = "its gateway"
     return found

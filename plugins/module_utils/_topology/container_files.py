@@ -118,7 +118,7 @@ def host_gateway(site: Site, container: ContainerSpec) -> list[Address]:
     leading = [by_default(endpoints, version) for version in VERSIONS]
     for endpoint in [one for one in leading if one] + endpoints:
         if endpoint.network.driver == "bridge":
-            offered = [endpoint.given.gateways.get(version) for version in VERSIONS if endpoint.interface(version)]
+            offered = [endpoint.given.gateways.get(one.network) for one in endpoint.addresses.values()]
             if any(offered):
                 return [address for address in offered if address]
     for endpoint in endpoints:

@@ -55,7 +55,7 @@ def bridge(site: Site, network: NetworkSpec) -> Iterator[Any]:
 def addresses(network: NetworkSpec, given: NetworkLease) -> Iterator[Interface]:
     """The host's own on the bridge: the gateways, where it has any."""
     for subnet in given.subnets:
-        gateway = given.gateways.get(subnet.version)
+        gateway = given.gateways.get(subnet)
         hidden = subnet.version == 4 and network.options.inhibit_ipv4
         if gateway and gateway in subnet and not hidden and network.options.modes[subnet.version] != ISOLATED:
             yield ip_interface(f"{gateway}/{subnet.prefixlen}")

@@ -104,7 +104,7 @@ def bridges(
     owners = {one.name: (one, document.name) for one in document.used_on(host) if not one.external}
     for name, (network, owner) in {**owners, DEFAULT_BRIDGE: (DEFAULT_SPEC, RESERVED_OWNER)}.items():
         device, shim = "", network.options.shim
-        gateways: dict[int, Address] = {}
+        gateways: dict[Network, Address] = {}
         found: dict[int, Network] = {}
         if network.driver == "bridge":
             device = network.device or names.device(owner, name)
@@ -112,7 +112,7 @@ def bridges(
             if link is None or not isinstance(link.data, Bridge) or link.owner != owner:
                 continue
             for one in usable(link):
-                gateways.setdefault(one.version, one.ip)
+                gateways.setdefault(one.network, one.ip)
                 found.setdefault(one.version, one.network)
         for one in sorted(interfaces.get(name, ()), key=lambda one: (one.version, one)):
             found.setdefault(one.version, one.network)

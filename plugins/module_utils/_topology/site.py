@@ -62,7 +62,8 @@ class Endpoint(NamedTuple):
         network = self.network
         if network.internal or not network.options.default_route or network.options.modes[version] == ISOLATED:
             return None
-        return self.given.gateways.get(version) if self.interface(version) else None
+        mine = self.interface(version)
+        return self.given.gateways.get(mine.network) if mine else None
 
 
 def subnet_of(given: NetworkLease, address: Address) -> Optional[Network]:

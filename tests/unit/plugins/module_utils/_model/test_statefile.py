@@ -22,9 +22,11 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model.state imp
 )
 from ansible_collections.netwright.docknet.plugins.module_utils._model.statefile import DamagedState, decode, encode
 
+FOUR, OTHER, SIX = N("172.18.0.0/16"), N("172.19.0.0/16"), N("fd00::/64")
 NETWORKS = {
-    "front": NetworkLease("br-1", (N("172.18.0.0/16"), N("fd00::/64")), {4: A("172.18.0.1"), 6: A("fd00::1")}),
-    "lan": NetworkLease(),
+    "front": NetworkLease("br-1", (FOUR, SIX), {FOUR: A("172.18.0.1"), SIX: A("fd00::1")}),
+    "lan": NetworkLease("", (FOUR, OTHER), {OTHER: A("172.19.0.9")}, {4: A("172.18.0.9"), 6: A("fd00::9")}),
+    "mute": NetworkLease(),
 }
 ENDPOINTS = {
     ("web", "front"): Lease(A("172.18.0.2"), A("fd00::2"), "02:42:ac:12:00:02"),

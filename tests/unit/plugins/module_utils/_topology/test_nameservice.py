@@ -68,8 +68,9 @@ def names(*containers, around=AROUND, owner="shop", **words):
         for spec in one.endpoints
     }
     given = {
-        name: NetworkLease(f"br-{name}", (ip_network(f"10.{place}.0.0/24"),), {4: at(name, 1)})
+        name: NetworkLease(f"br-{name}", (net,), {net: at(name, 1)})
         for place, name in enumerate(ORDER)
+        for net in [ip_network(f"10.{place}.0.0/24")]
     }
     given["shimmed"] = replace(given["shimmed"], shim={4: at("shimmed", 200)})
     document = Document(owner, {one.name: one for one in NETWORKS}, {one.name: one for one in containers}, **words)
@@ -184,7 +185,9 @@ def test_names_of_a_network_without_an_address_of_the_host_s_come_by_another():
 
 LENT = Allocation(
     {
-        "net": NetworkLease("br-theirs", (ip_network("10.4.0.0/24"),), {4: ip_address("10.4.0.1")}),
+        "net": NetworkLease(
+            "br-theirs", (ip_network("10.4.0.0/24"),), {ip_network("10.4.0.0/24"): ip_address("10.4.0.1")}
+        ),
         "more": NetworkLease("br-more"),
     },
     {("x", "net"): Lease(ip_address("10.4.0.99")), ("y", "more"): Lease(ip_address("10.9.0.9"))},

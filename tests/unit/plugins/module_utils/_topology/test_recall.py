@@ -64,11 +64,7 @@ def seen(whole, chosen):
     for name, lease in chosen.networks.items():
         network = whole.networks.get(name)
         if lease.device:
-            mine = [
-                I(f"{lease.gateways[one.version]}/{one.prefixlen}")
-                for one in lease.subnets
-                if one.version in lease.gateways
-            ]
+            mine = [I(f"{lease.gateways[one]}/{one.prefixlen}") for one in lease.subnets if one in lease.gateways]
             owner = "shop" if network else "docknet"
             add(world, Link(LinkKey(None, lease.device), Bridge(), owner, addresses=frozenset(mine)))
     for (container, network), lease in chosen.endpoints.items():
