@@ -27,20 +27,24 @@ from .site import VERSIONS
 
 
 def gone(owner: str, values: Sequence[Any], world: World) -> Iterator[Any]:
-    """Values to be absent: all that `world` shows to be the owner's and that is not among `values`."""
+    """Values to be absent: all that `world` shows to be the owner's and that is not among `values`.
+
+    They are sorted: the world's order is that of sets, another one in each process, and check mode foretells the run.
+    """
     kept = {identity(value) for value in values}
     going = [one for one in namespaces(owner, world) if ("netns", one.name) not in kept]
     yield from going
     names = {one.name for one in going}
-    seen: list[Any] = [*links(owner, world, names)]
-    for table in world.tables.values():
-        seen += [one for one in (*table.rules.values(), *table.segments.values()) if one.owner == owner]
-    seen += [one for one in world.services.values() if one.owner == owner]
-    seen += [one for one in world.texts.values() if one.owner == owner]
+    seen: list[Any] = [
+        one for table in world.tables.values() for one in (*table.rules.values(), *table.segments.values())
+    ]
+    seen += (*world.services.values(), *world.texts.values())
+    seen = [one for one in seen if one.owner == owner]
     seen += [HostsBlock(key, owner) for key, file in world.files.items() if has_block(file, owner)]
     seen += [
         one for ref, routes in world.sources.items() if ref not in names for one in routes if is_own(owner, one, world)
     ]
+    seen = [*links(owner, world, names), *sorted(seen, key=str)]
     yield from (one for one in seen if identity(one) not in kept)
 
 
@@ -70,7 +74,7 @@ def detached(saved: State, attached: Collection[str]) -> Iterator[Any]:
         if ref in attached:
             continue
         yield HostsBlock(HostsKey(ref), saved.name)
-        for address in {lease.address(version) for lease in leases for version in VERSIONS} - {None}:
+        for address in filter(None, dict.fromkeys(lease.address(version) for lease in leases for version in VERSIONS)):
             for position in range(len(leases)):
                 yield SourceRoute(LinkKey(ref, ""), address, None, FIRST_TABLE + position)
 
@@ -93,7 +97,8 @@ def identity(value: Any) -> tuple[Any, ...]:
 
 
 def namespaces(owner: str, world: World) -> list[Namespace]:
-    return [one for ref, one in world.namespaces.items() if ref is not None and one.owner == owner and one.name]
+    found = [one for ref, one in world.namespaces.items() if ref is not None and one.owner == owner and one.name]
+    return sorted(found, key=lambda one: one.name)
 
 
 def links(owner: str, world: World, going: set[str]) -> Iterator[Link]:
