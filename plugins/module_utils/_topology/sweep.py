@@ -14,7 +14,7 @@ from typing import Any
 
 from .._model.bridge import Bridge
 from .._model.hosts import Damaged, HostsBlock, HostsFile, HostsKey, find
-from .._model.link import Link, LinkKey, Other
+from .._model.link import Address, Link, LinkKey, Other
 from .._model.namespace import Namespace
 from .._model.plan import World
 from .._model.rule import Snat
@@ -23,7 +23,6 @@ from .._model.state import Lease, State
 from .._model.topology import DEFAULT_BRIDGE
 from .._model.veth import Veth
 from .names import DEFAULT_DEVICE, FIRST_TABLE
-from .site import VERSIONS
 
 
 def gone(owner: str, values: Sequence[Any], world: World) -> Iterator[Any]:
@@ -74,7 +73,10 @@ def detached(saved: State, attached: Collection[str]) -> Iterator[Any]:
         if ref in attached:
             continue
         yield HostsBlock(HostsKey(ref), saved.name)
-        for address in filter(None, dict.fromkeys(lease.address(version) for lease in leases for version in VERSIONS)):
+        had: dict[Address, None] = {}
+        for lease in leases:
+            had.update({address: None for address in (lease.ipv4, lease.ipv6) if address})
+        for address in had:
             for position in range(len(leases)):
                 yield SourceRoute(LinkKey(ref, ""), address, None, FIRST_TABLE + position)
 
