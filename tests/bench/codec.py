@@ -6,7 +6,7 @@
 A socket in each of a hundred namespaces, and a dump of links, addresses and main routes from each, by turns in one
 process. Imports are timed apart, since each task pays them again.
 
-    python tests/bench/codec.py [--namespaces 100] [--rounds 5]
+    python tests/bench/codec.py [--count 100] [--rounds 5]
 """
 
 from __future__ import annotations
@@ -85,15 +85,15 @@ def inner(count: int, rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--namespaces", type=int, default=100)
+    parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inner:
-        inner(options.namespaces, options.rounds)
+        inner(options.count, options.rounds)
         return
     script = 'mount -t tmpfs tmpfs /run && exec "$@"'
-    again = [sys.executable, __file__, "--inner", f"--namespaces={options.namespaces}", f"--rounds={options.rounds}"]
+    again = [sys.executable, __file__, "--inner", f"--count={options.count}", f"--rounds={options.rounds}"]
     isolated = ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *again]
     sys.exit(subprocess.run(isolated, check=False, timeout=300).returncode)
 
