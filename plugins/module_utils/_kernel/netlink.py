@@ -17,6 +17,7 @@ import errno
 import os
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from typing import NamedTuple, Optional
@@ -48,8 +49,19 @@ BATCH_MESSAGES = 128
 RECEIVE_BUFFER = 4 << 20
 # A message of a dump has at most 32 KiB; a single answer can be larger (a card with many virtual functions).
 RECEIVE_SIZE = 1 << 18
-# What is received is copied out of it at once: to allocate this anew for each answer takes longer than the answer.
-_BUFFER = bytearray(RECEIVE_SIZE)
+
+
+class _Buffer(threading.local):
+    """Each thread's own: what is received is copied out of it at once, but not before another thread may run.
+
+    To allocate this anew for each answer takes longer than the answer.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = bytearray(RECEIVE_SIZE)
+
+
+_BUFFER = _Buffer()
 
 
 class Message(NamedTuple):
@@ -253,7 +265,7 @@ class Socket:
     def _receive(self) -> list[tuple[int, int, int, bytes]]:
         """(type, flags, sequence number, what follows the header) of each message that comes next."""
         try:
-            size = self._socket.recv_into(_BUFFER, RECEIVE_SIZE)
+            size = self._socket.recv_into(_BUFFER.bytes, RECEIVE_SIZE)
         except BlockingIOError:
             raise NetlinkError(
                 Refusal(errno.ETIMEDOUT, f"the kernel did not answer within {ANSWER_TIMEOUT} s")
@@ -263,7 +275,7 @@ class Socket:
                 raise
             self._drain()
             raise NetlinkError(Refusal(errno.ENOBUFS, "the kernel's answers did not fit into our buffer")) from None
-        data = bytes(memoryview(_BUFFER)[:size])
+        data = bytes(memoryview(_BUFFER.bytes)[:size])
         found, start = [], 0
         while start < size:
             rest = size - start
@@ -278,7 +290,7 @@ class Socket:
         """Throw away what is still to come of answers that are no use without the ones lost."""
         while True:
             try:
-                self._socket.recv_into(_BUFFER, RECEIVE_SIZE, socket.MSG_DONTWAIT)
+                self._socket.recv_into(_BUFFER.bytes, RECEIVE_SIZE, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             except OSError as error:
