@@ -34,7 +34,7 @@ def find(socket: Socket, targets: Iterable[Address]) -> dict[Address, Optional[P
     for at, mine in addresses(socket):
         on_links.setdefault(at, []).append(mine.network)
     found: dict[Address, Optional[Path]] = {}
-    devices: dict[int, tuple[str, bool]] = {}
+    devices: dict[int, tuple[str, bool, Optional[bool]]] = {}
     for target in targets:
         way = _route(socket, target)
         if way is None:
@@ -43,12 +43,11 @@ def find(socket: Socket, targets: Iterable[Address]) -> dict[Address, Optional[P
         sort, index = way
         if index not in devices:
             devices[index] = _device(socket, index)
-        device, marked = devices[index]
+        device, marked, localnet = devices[index]
         own = sort == RTN_LOCAL
         near = [network for network in on_links.get(index, ()) if not own and target in network]
-        alone = ip_network(f"{target}/{target.max_prefixlen}")
-        subnet = max(near, key=lambda network: network.prefixlen, default=alone)
-        found[target] = Path(device, subnet, own, None if own else route_localnet(device), marked)
+        subnet = max(near, key=lambda network: network.prefixlen, default=None) or ip_network(target)
+        found[target] = Path(device, subnet, own, None if own else localnet, marked)
     return found
 
 
@@ -66,13 +65,14 @@ def _route(socket: Socket, target: Address) -> Optional[tuple[int, int]]:
     return (sort, as_u32(raw)) if sort in (RTN_UNICAST, RTN_LOCAL) else None
 
 
-def _device(socket: Socket, index: int) -> tuple[str, bool]:
-    """The name of a link, and whether it has a mark of ours."""
+def _device(socket: Socket, index: int) -> tuple[str, bool, Optional[bool]]:
+    """The name of a link, whether it has a mark of ours, and its route_localnet."""
     payload = socket.get(Message(rt.RTM_GETLINK, 0, rt.link_header(index)))
     seen = attributes(payload, rt.split_link(payload)[2])
     names = each_attribute(seen[rt.IFLA_PROP_LIST]) if rt.IFLA_PROP_LIST in seen else ()
     altnames = tuple(as_text(data) for kind, data in names if kind == rt.IFLA_ALT_IFNAME)
-    return as_text(seen[rt.IFLA_IFNAME]), owner_of(altnames) is not None
+    name = as_text(seen[rt.IFLA_IFNAME])
+    return name, owner_of(altnames) is not None, route_localnet(name)
 
 
 def addresses(socket: Socket) -> Iterator[tuple[int, Interface]]:
