@@ -219,3 +219,31 @@ def test_a_saved_document_that_is_no_longer_valid_stops_guests_but_not_owners():
     topology(guests)
     assert learns("web", "cow") and dig("cow", "db")
     assert not topology(shop("db"))["changed"]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_name_server_s_own_port_answers_no_container_and_no_machine():
+    """By its port it would tell names to whoever can send to the gateway."""
+    document = shop()
+    document["networks"]["default"] = {"enable_ipv6": True}
+    document["containers"]["other"] = {}
+    built(document)
+    sh("ip -n lan route add 172.30.0.0/24 via 198.51.100.1; ip -n lan route add fd00:30::/64 via fd51::1")
+    confs = [path.read_text() for path in Path("/run/docknet/service").glob("shop-names-*/conf")]
+    (conf,) = (text for text in confs if "listen-address=172.30.0.1\n" in text)
+    port = next(int(line.partition("=")[2]) for line in conf.splitlines() if line.startswith("port="))
+
+    def answered():
+        questions = {
+            (where, gateway): f"{where} dig @{gateway} -p {port} +time=1 +tries=1 +short web || true"
+            for gateway in ("172.30.0.1", "fd00:30::1")
+            for where in ("web", "other", "lan")
+        }
+        return {one for one, words in questions.items() if sh(f"ip netns exec {words}") == "172.30.0.2\n"}
+
+    assert answered() == set() and dig("web", "web") == "172.30.0.2"
+    assert sh(f"dig @172.30.0.1 -p {port} +time=2 +tries=1 +short web") == "172.30.0.2\n", "the host may"
+    sh("nft flush chain inet docknet input")
+    assert len(answered()) == 6, "nothing else is in the way"
+    topology(document)
+    assert answered() == set()
