@@ -123,6 +123,7 @@ class Host:
         if question.owned:
             question = self._with_owned(question, groups, world.namespaces)
         self.looked.add(question)
+        raw: dict[NetnsRef, links.Raw] = {}
         for ref in (question.namespaces | {None}) - world.namespaces.keys():
             try:
                 if self.find(ref) is None:
@@ -131,7 +132,9 @@ class Host:
                 world.missing[ref] = error
                 continue
             if ref is not None and namespaces.is_name(ref):
-                world.namespaces[ref] = self._named(ref, groups)
+                if ref in question.links:
+                    raw[ref] = links.raw_links(self.socket(ref))
+                world.namespaces[ref] = self._named(ref, groups, raw.get(ref))
             else:
                 world.namespaces[ref] = Namespace(ref or "", inode=os.fstat(self.descriptor(ref)).st_ino)
         question = self._with_first_names(question, world)
@@ -140,7 +143,7 @@ class Host:
         if gone:
             world.near = tuple(namespaces.named())
         there = [ref for ref in question.links if ref in world.namespaces]
-        world.links = links.look(self, there, question.addresses & question.links, question.neighbours, groups)
+        world.links = links.look(self, there, question.addresses & question.links, question.neighbours, groups, raw)
         if question.users:
             world.users = {link.key: self._users(link) for link in world.links.values() if self._asked(link, question)}
         rule.look(self, question, world)
@@ -151,8 +154,9 @@ class Host:
         world.files = {key: file for key in keys for file in [hosts.look(key)] if file}
         return world
 
-    def _named(self, ref: str, groups: dict[int, str]) -> Namespace:
-        seen = links.namespace(ref, self.socket(ref), groups)
+    def _named(self, ref: str, groups: dict[int, str], raw: Optional[links.Raw] = None) -> Namespace:
+        loopback = raw[rt.LOOPBACK_INDEX] if raw else links.loopback(self.socket(ref))
+        seen = links.namespace(ref, loopback, groups)
         return replace(seen, inode=os.fstat(self.descriptor(ref)).st_ino)
 
     def _with_owned(self, question: Question, groups: dict[int, str], known: dict[NetnsRef, Namespace]) -> Question:

@@ -51,9 +51,20 @@ class _Raw:
         return owner_of(self.altnames) or groups.get(self.number(rt.IFLA_GROUP) or 0)
 
 
-def namespace(name: str, socket: Socket, groups: Mapping[int, str]) -> Namespace:
-    """A named namespace as its loopback shows it, through a socket in it."""
-    raw = _Raw(socket.get(rt.get_link_at(rt.LOOPBACK_INDEX)))
+Raw = dict[int, _Raw]
+
+
+def raw_links(socket: Socket) -> Raw:
+    """The links of a socket's namespace, by index."""
+    return {link.index: link for link in map(_Raw, links_of(socket))}
+
+
+def loopback(socket: Socket) -> _Raw:
+    return _Raw(socket.get(rt.get_link_at(rt.LOOPBACK_INDEX)))
+
+
+def namespace(name: str, raw: _Raw, groups: Mapping[int, str]) -> Namespace:
+    """A named namespace as its loopback shows it."""
     marked = owner_of(raw.altnames) is not None
     return Namespace(name, raw.owner(groups), marked, bool(raw.flags & rt.IFF_UP))
 
@@ -64,15 +75,14 @@ def look(
     addressed: Iterable[NetnsRef],
     neighbours: Iterable[tuple[NetnsRef, NetnsRef]],
     groups: Mapping[int, str],
+    known: Mapping[NetnsRef, Raw],
 ) -> dict[LinkKey, Link]:
     """Every link of these namespaces; with addresses and routes in those `addressed`.
 
     What a link stands on in another namespace is named where the pair is among `neighbours` (numbers the
-    kernel gives namespaces are per viewpoint, so each pair is asked about).
+    kernel gives namespaces are per viewpoint, so each pair is asked about). `known` are links that were read a moment ago.
     """
-    raw: dict[NetnsRef, dict[int, _Raw]] = {}
-    for ref in namespaces:
-        raw[ref] = {link.index: link for link in map(_Raw, links_of(places.socket(ref)))}
+    raw = {ref: known.get(ref) or raw_links(places.socket(ref)) for ref in namespaces}
     numbers = {pair: _number(places, *pair) for pair in neighbours if pair[0] in raw and pair[1] in raw}
     beside: dict[NetnsRef, dict[int, NetnsRef]] = {ref: {} for ref in raw}
     for (here, other), number in numbers.items():

@@ -64,7 +64,7 @@ def host_links(places: Places, question: Question, world: World) -> dict[int, Li
     found: Mapping[LinkKey, Link] = world.links
     if None not in question.links:
         groups = {group(owner): owner for owner in question.owners}
-        found = links.look(places, [None], (), (), groups)
+        found = links.look(places, [None], (), (), groups, {})
     return {link.index: link for link in found.values() if link.key.netns is None}
 
 
