@@ -175,6 +175,7 @@ def test_what_a_killed_run_left_is_no_obstacle():
     link()
     assert os.listdir(FILE.parent) == ["hosts"]
     FILE.write_bytes(HEADER)  # killed between the emptying and the removal of the file
+    (FILE.parent / kernel.UNFINISHED).touch()  # another one, as soon as the file had its own name
     assert unlink() == ["delete"]
     assert not os.path.exists("/etc/netns")
 

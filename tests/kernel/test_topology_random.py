@@ -254,14 +254,13 @@ def rules() -> list[str]:
 
 
 def switches() -> dict[str, str]:
-    """The kernel's settings of each link of ours on the host."""
+    """The kernel's settings of each link of ours on the host. Forwarding is the host's, and stays on."""
     found = {}
     for name, link in links().items():
         if link["group"] not in ("default", "7"):
             for path in (
                 "ipv4/conf/{}/rp_filter",
                 "ipv4/conf/{}/route_localnet",
-                "ipv4/conf/{}/forwarding",
                 "ipv6/conf/{}/disable_ipv6",
             ):
                 file = Path("/proc/sys/net", path.format(name))

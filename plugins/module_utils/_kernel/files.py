@@ -21,6 +21,7 @@ from typing import Optional
 from .._model.errors import Conflict
 
 NETNS_ETC = "/etc/netns"
+UNFINISHED = ".docknet"  # the end of a new file's name until it is complete
 SORTS = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a directory"}
 
 
@@ -92,7 +93,12 @@ def make_directory(folder: str) -> None:
 
 
 def tidy(folder: str) -> None:
-    """Take a directory below /etc/netns away, if it is empty, and that with it."""
+    """Take a directory below /etc/netns away, if nothing is in it but what killed runs left unfinished, and that with it."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with contextlib.suppress(OSError), descriptor(os.open(folder, flags)) as directory:
+        for name in os.listdir(directory):
+            if name.startswith(".") and name.endswith(UNFINISHED):
+                os.unlink(name, dir_fd=directory)
     with contextlib.suppress(OSError):
         os.rmdir(folder)
         os.rmdir(NETNS_ETC)

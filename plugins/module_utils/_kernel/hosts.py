@@ -32,7 +32,7 @@ from .files import NETNS_ETC
 
 OWN = "/etc/hosts"
 # A new file until it is complete, in the same directory.
-UNFINISHED = ".hosts.docknet"
+UNFINISHED = f".hosts{files.UNFINISHED}"
 
 
 def look(key: HostsKey) -> Optional[HostsFile]:

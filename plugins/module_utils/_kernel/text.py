@@ -84,7 +84,7 @@ def _write(what: str, value: TextFile) -> None:
     if file is None:
         files.make_directory(os.path.dirname(path))
         try:
-            files.create(path, content, f".{value.key.name}.docknet")
+            files.create(path, content, f".{value.key.name}{files.UNFINISHED}")
         except OSError:
             files.tidy(os.path.dirname(path))
             raise
