@@ -261,6 +261,14 @@ def test_one_that_ends_at_once_is_an_error_with_its_last_words():
     assert run(SERVICE) == [("set", "it does not run, run and live changed")]
 
 
+def test_one_that_rests_has_begun_and_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(kernel, "START", 30.0)
+    monkeypatch.setattr(kernel, "SETTLE", 30.0)
+    begin = time.monotonic()
+    assert run(replace(SERVICE, command=("sleep", "1000"), files=())) == [("create", "missing")]
+    assert time.monotonic() - begin < 20
+
+
 def test_a_program_that_is_not_there_is_named_with_its_package_and_nothing_is_made():
     with pytest.raises(Unsupported) as error:
         run(replace(SERVICE, command=("dnsmascara",), package="dnsmascara-base"))
