@@ -60,22 +60,26 @@ class Circle(NamedTuple):
 
 def plan_names(site: Site) -> Names:
     """All that makes names known on one host. Pure. Errors: InvalidRequest."""
-    ports, mine = choose_ports(site), [*asking(site)]
+    book = container_files.address_book(site)
     asked: dict[str, list[Address]] = {}
-    for endpoint, _circle, listening in mine:
+    for endpoint, _circle, listening in asking(site):
         asked.setdefault(endpoint.container.name, listening)
+    texts, blocks = container_files.plan(site, book, asked)
+    return plan_servers(site, book)._replace(texts=texts, blocks=blocks)
+
+
+def plan_servers(site: Site, book: Book) -> Names:
+    """The name servers alone, and whose questions go to them."""
     networks = {site.device(one): one.name for one in site.networks if one.driver == "bridge"}
     resolvers: dict[str, dict[Address, int]] = {}
+    ports = {one.owner: choose_ports(one) for one in (site, *site.neighbours)}
     for one in (site, *site.neighbours):
-        theirs, ask = (ports, mine) if one is site else (choose_ports(one), asking(one))
-        for endpoint, circle, _listening in ask:
+        for endpoint, circle, _listening in asking(one):
             name = networks.get(endpoint.given.device)
             if name is not None:
                 own = (endpoint.lease.address(version) for version in VERSIONS)
-                resolvers.setdefault(name, {}).update({at: theirs[circle] for at in own if at})
-    book = container_files.address_book(site)
-    services = tuple(service(site, book, circle, port) for circle, port in ports.items())
-    return Names(services, resolvers, *container_files.plan(site, book, asked))
+                resolvers.setdefault(name, {}).update({at: ports[one.owner][circle] for at in own if at})
+    return Names(tuple(service(site, book, circle, port) for circle, port in ports[site.owner].items()), resolvers)
 
 
 def asking(site: Site) -> Iterator[tuple[Endpoint, Circle, list[Address]]]:

@@ -17,7 +17,8 @@ from .._model.plan import World
 from .._model.segment import Segment
 from .._model.service import Service
 from .._model.state import Allocation, NetworkLease
-from .nameservice import plan_names
+from .container_files import address_book
+from .nameservice import plan_servers
 from .network import segment
 from .site import VERSIONS, Site, devices, subnet_of
 
@@ -31,7 +32,7 @@ def follow(site: Site, earlier: Allocation) -> Iterator[Union[Segment, Service]]
     """
     common = devices(site.allocation) | devices(earlier)
     for other in site.beside(common):
-        names = plan_names(other)
+        names = plan_servers(other, address_book(other))
         for network in other.networks:
             if network.driver == "bridge" and not network.external and other.device(network) in common:
                 yield segment(other, network, names.resolvers.get(network.name, {}))
