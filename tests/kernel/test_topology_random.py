@@ -205,8 +205,11 @@ def same(before: dict[str, Any], after: dict[str, Any]) -> list[Any]:
 
 
 def look(document: dict[str, Any]) -> dict[str, Any]:
-    """All that follows from a document and what was chosen for it."""
-    names = [one for path in sorted(Path("/etc/netns").glob("*/*")) for one in [(str(path), path.read_text())]]
+    """All that follows from a document and what was chosen for it.
+
+    The unfinished name of a new file stays where a run dies before taking it away, and goes with the file.
+    """
+    names = [(str(path), path.read_text()) for path in sorted(Path("/etc/netns").glob("*/[!.]*"))]
     services = sorted(
         path.read_text() for path in Path("/run/docknet/service").glob("*/*") if path.name not in ("pid", "log")
     )
