@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Optional
 
@@ -43,7 +43,8 @@ def settle(draft: Draft, wanted: Sequence[Wanted]) -> None:
     for device in sorted(devices):
         want[(nft.LOCALNET, device)] = Element(nft.LOCALNET, device, "", _doing(draft, netns, device, table))
     have = {key: element for key, element in table.elements.items() if _is_shared(key)}
-    remove = tuple(sorted(element for key, element in have.items() if want.get(key) != element))
+    old = [element for key, element in have.items() if want.get(key) != element]
+    remove = tuple(sorted([*old, *_left_over(table)]))
     add = tuple(element for key, element in want.items() if have.get(key) != element)
     for element in remove:
         device = element.key
@@ -111,6 +112,14 @@ def first(remove: Sequence[Element], add: Sequence[Element]) -> str:
     """The first difference, for a reason."""
     verb, one = ("there is no", add[0]) if add else ("there should be no", remove[0])
     return f"{verb} {one.key} in {one.set}"
+
+
+def _left_over(table: Table) -> Iterator[Element]:
+    """What says something about a publication that is gone by hand: a new one could meet it, which the kernel refuses."""
+    published = {nft.publication(rule) for rule in table.dnats} if table.about else set()
+    for about, keys in table.about.items():
+        if not about.startswith(layout.about("")) and about not in published:
+            yield from (table.elements[key] for key in keys)
 
 
 def _is_shared(key: ElementKey) -> bool:

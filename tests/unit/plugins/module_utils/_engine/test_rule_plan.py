@@ -204,6 +204,18 @@ def test_defaults_of_a_new_rule_and_what_stays_of_an_old_one():
     assert steps(plan([wish(bare_rule)], world)) == []
 
 
+def test_what_is_left_over_of_a_publication_is_not_in_the_way_of_one_that_it_meets():
+    closed = replace(PUBLISHED, allowed_sources=frozenset())
+    world = after([wish(closed)])
+    table = world.tables[None]
+    gone = {element[:2] for element in nft.translations(table.dnats[0])}
+    elements = {key: element for key, element in table.elements.items() if key not in gone}
+    world.tables[None] = replace(table, elements=elements, rules={})
+    there = replace(closed, host_ip=ip_address("127.0.0.1"))
+    later = plan([wish(there)], world).world.tables[None]
+    assert [key for name, key in later.elements if name == "guarded_ip"] == ["127.0.0.1 . 6 . 8080"]
+
+
 def test_a_reason_says_what_is_and_what_is_to_be():
     world = after([wish(PUBLISHED), wish(replace(HIDDEN, to=MASQUERADE))])
     other = replace(PUBLISHED, to_ip=ip_address("172.18.0.3"), allowed_sources=frozenset({ip_network("10.0.0.0/8")}))
