@@ -24,6 +24,7 @@ from typing import NamedTuple, Optional
 
 from .._model.errors import Conflict, DocknetError, KernelRefused
 from .._model.namespace import NetnsRef
+from . import files
 from .engines import engine_pid
 from .lock import hold
 from .netlink import Message, NetlinkError, Socket
@@ -285,14 +286,13 @@ def _share(directory: bytes) -> None:
 
 
 def delete(name: str) -> None:
-    """Take the name away, as `ip netns del` does, and /etc/netns/NAME when it is empty. No name: nothing to do.
+    """Take the name away, as `ip netns del` does, and /etc/netns/NAME when it is empty (see files.py). No name: nothing to do.
 
     The namespace itself ends when no process is in it any more.
     """
     path = os.path.join(NETNS_DIR, name)
     # First, as nobody would come back for it once the name is gone.
-    with contextlib.suppress(OSError):
-        os.rmdir(os.path.join("/etc/netns", name))
+    files.tidy(os.path.join(files.NETNS_ETC, name))
     try:
         # Mounts pile up when something bound the name twice; each call takes one away.
         for _each in range(100):
