@@ -111,9 +111,8 @@ def test_whoever_reads_while_it_is_written_sees_one_or_the_other():
         do("set", states[number % 2])
     end.set()
     reader.join()
-    while (
-        set(os.listdir("/proc/self/task")) - others
-    ):  # a joined thread ends a moment later, and this machine not before
+    # A joined thread ends a moment later, and this machine not before.
+    while set(os.listdir("/proc/self/task")) - others:
         time.sleep(0.001)
     assert found == whole
 
