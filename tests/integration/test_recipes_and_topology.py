@@ -77,11 +77,11 @@ TOPOLOGY = {
 }
 
 
-def role(name: str, /, **words: Any) -> dict[str, Any]:
-    said = {f"{name}_{word}": value for word, value in words.items()}
+def role(which: str, /, **words: Any) -> dict[str, Any]:
+    said = {f"{which}_{word}": value for word, value in words.items()}
     return {
-        "ansible.builtin.include_role": {"name": f"netwright.docknet.{name}"},
-        "vars": {f"{name}_owner": OWNER, **said} if name != "host" else said,
+        "ansible.builtin.include_role": {"name": f"netwright.docknet.{which}"},
+        "vars": {f"{which}_owner": OWNER, **said} if which != "host" else said,
     }
 
 
