@@ -113,7 +113,7 @@ def test_every_container_has_docker_s_settings(shop):
         assert sysctl(container, "net.ipv4.ping_group_range") == ["0", "2147483647"]
         (lo,) = (link for link in ip(f"-n {container} address show") if link["ifname"] == "lo")
         assert "UP" in lo["flags"] and lo["addr_info"][0]["local"] == "127.0.0.1"
-    assert sysctl("web", "net.ipv6.conf.eth0.accept_ra", "net.ipv6.conf.eth1.accept_ra") == ["0", "0"]
+    assert sysctl("web", "net.ipv6.conf.eth0.accept_ra", "net.ipv6.conf.eth0.accept_dad") == ["0", "0"]
     assert sysctl("db", "net.core.somaxconn") == ["77"]
 
 

@@ -64,11 +64,12 @@ def addresses(network: NetworkSpec, given: NetworkLease) -> Iterator[Interface]:
 def settings(key: LinkKey, ipv6: bool) -> Iterator[Sysctl]:
     """What holds for each interface of ours.
 
-    No routes are taken from advertisements, addresses serve at once, and without IPv6 there is none of it at all.
+    With IPv6 no routes are taken from advertisements, and addresses serve at once; without it there is none of it at all.
     Of two ways a packet may come by either is right (rp_filter 2): several networks make that so.
     """
     yield Sysctl(key.netns, ("net", "ipv4", "conf", key.name, "rp_filter"), "2")
-    for name, value in (("accept_ra", "0"), ("accept_dad", "0"), ("disable_ipv6", str(int(not ipv6)))):
+    served = (("accept_ra", "0"), ("accept_dad", "0"), ("disable_ipv6", "0"))
+    for name, value in served if ipv6 else (("disable_ipv6", "1"),):
         yield Sysctl(key.netns, ("net", "ipv6", "conf", key.name, name), value)
 
 
