@@ -83,7 +83,7 @@ def fixture_before(lab):
 def settled(host: Host) -> list[str]:
     """The host's state once addresses are no longer tentative and bridges have learned."""
     now, earlier = state(host), None
-    while now != earlier:
+    while now != earlier or any("tentative" in line for line in now):
         time.sleep(1)
         now, earlier = state(host), now
     return now
