@@ -30,6 +30,16 @@ class LinkKey(NamedTuple):
         return f"{self.name}{place(self.netns)}"
 
 
+class Neighbour(NamedTuple):
+    """The MAC address of an IP address, for good: nobody is asked for it."""
+
+    address: Address
+    mac: str
+
+    def __str__(self) -> str:
+        return f"{self.address} at {self.mac}"
+
+
 class Route(NamedTuple):
     """A route through a link. `via` None: the destination is on the link itself. `metric` as the kernel shows it."""
 
@@ -127,6 +137,16 @@ class LinkRoute(NamedTuple):
 
     def __str__(self) -> str:
         return f"route {self.route} through {self.link}"
+
+
+class LinkNeighbour(NamedTuple):
+    """One permanent neighbour on one link."""
+
+    link: LinkKey
+    neighbour: Neighbour
+
+    def __str__(self) -> str:
+        return f"neighbour {self.neighbour} on {self.link}"
 
 
 class Settings(NamedTuple):
