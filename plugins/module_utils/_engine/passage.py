@@ -22,9 +22,9 @@ from .table import table_of
 
 
 def settle(draft: Draft, asked: Wanted, netns: NetnsRef) -> None:
-    """After all segments of a namespace. Questions to a name server on the host must get in, everything else through."""
+    """After all segments of a namespace. Questions to a name server on the host must get in, and what comes for an overlay; everything else through."""
     segments = table_of(draft.world, netns).segments.values()
-    needed = {FORWARD: bool(segments), INPUT: any(segment.resolvers for segment in segments)}
+    needed = {FORWARD: bool(segments), INPUT: any(segment.resolvers or segment.vteps for segment in segments)}
     for gate in draft.world.gates.get(netns, ()):
         if not needed[gate.hook]:
             if gate.ours:

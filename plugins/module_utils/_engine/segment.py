@@ -87,7 +87,8 @@ def _change(table: Table, new: Segment, seen: Optional[Segment], present: bool =
 
 def _difference(seen: Segment, new: Segment) -> str:
     was, now = _plain(seen), _plain(new)
-    return "; ".join(f"{name} is {_say(was[name])}, not {_say(now[name])}" for name in now if was[name] != now[name])
+    names = [name for name in {**now, **was} if was.get(name) != now.get(name)]
+    return "; ".join(f"{name} is {_say(was.get(name, []))}, not {_say(now.get(name, []))}" for name in names)
 
 
 def _say(value: Any) -> str:
@@ -110,6 +111,8 @@ def _plain(segment: Segment) -> dict[str, Any]:
         "trusted": sorted(segment.trusted),
         "resolvers": {str(address): port for address, port in sorted(segment.resolvers.items(), key=str)},
         "nameservers": sorted(str(address) for address in segment.nameservers),
+        **({} if segment.vni is None else {"vni": segment.vni}),
+        **({"vteps": sorted(map(str, segment.vteps))} if segment.vteps else {}),
         "owner": segment.owner,
     }
 

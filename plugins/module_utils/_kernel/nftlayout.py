@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import hashlib
 
-from .._model.filter import BRIDGE_PORTS, PASSED, SEGMENTS
+from .._model.filter import BRIDGE_PORTS, PASSED, SEGMENTS, VNIS
 from .._model.nft import LOCALNET, PROTOCOLS
 from .._model.owner import PREFIX
+from .._model.vxlan import PORT
 
 TABLE, BRIDGE = "inet docknet", "bridge docknet"
 # Where the source rules are; all other chains are the fixed part.
@@ -31,6 +32,7 @@ CHAINS = {
     "publish": "",
     "translated": "type filter hook prerouting priority -90; policy accept;",
     "input": "type filter hook input priority -10; policy accept;",
+    "received": "type filter hook input priority 300; policy accept;",
     "forward": "type filter hook forward priority -10; policy accept;",
     "pass": "",
     "postrouting": "type nat hook postrouting priority 100; policy accept;",
@@ -45,6 +47,8 @@ BRIDGE_RULES = [("forward", f"iifname @{BRIDGE_PORTS} oifname @{BRIDGE_PORTS} me
 FIXED = f"{PREFIX} "
 QUESTION = f"iifname @{SEGMENTS} meta l4proto {{ 6, 17 }}"
 MARK = f"meta mark set meta mark | {PASSED:#x}"
+# Where the number of a VXLAN is, counted from the UDP header: 8 bytes of that, then flags and 24 reserved bits (RFC 7348 section 5).
+VNI = "@th,96,24"
 
 
 def _sets() -> dict[str, str]:
@@ -69,6 +73,8 @@ def _sets() -> dict[str, str]:
         found[f"open_{family}"] = f"set type {published}"
         found[f"resolver_{family}"] = f"map type {address} : inet_service"
         found[f"nameserver_{family}"] = f"set type {address} . inet_service"
+        found[f"vteps_{family}"] = f"set typeof {family} saddr . {VNI}; flags interval"
+    found[VNIS] = f"set typeof {VNI}"
     return found
 
 
@@ -90,6 +96,14 @@ def _rules() -> list[tuple[str, str]]:
     # Beside the host itself nobody asks a name server by its own port, which would answer whoever can send to the gateway.
     asked = f'iifname != "lo" meta l4proto {{ 6, 17 }} meta mark & {PASSED:#x} == 0'
     found += [("input", f"{asked} {family} daddr . th dport @nameserver_{family} drop") for family in ADDRESSES]
+    # Into an overlay nobody sends but its other hosts (CVE-2023-28840). The mark is for other people's filters; the frame
+    # inside, which would have it too, is to come without.
+    vxlan = f"udp dport {PORT}"
+    found += [("translated", f"{vxlan} {family} saddr . {VNI} @vteps_{family} {MARK}") for family in ADDRESSES]
+    found += [
+        ("input", f"{vxlan} {VNI} @{VNIS} meta mark & {PASSED:#x} == 0 drop"),
+        ("received", f"{vxlan} {VNI} @{VNIS} meta mark set meta mark & {~PASSED & 0xFFFFFFFF:#x}"),
+    ]
     for family in ADDRESSES:
         published = f"{family} daddr . meta l4proto . th dport"
         by_client = f"{family} saddr . {published}"
@@ -177,5 +191,6 @@ def table_of(name: str) -> str:
 
 def is_of_names(name: str) -> list[bool]:
     """Which parts of a set's key are names of interfaces."""
-    kind = {**SETS, **BRIDGE_SETS}.get(name, "").partition("type ")[2]
+    said = {**SETS, **BRIDGE_SETS}.get(name, "")
+    kind = said.partition("type ")[2] or said.partition("typeof ")[2]
     return [part.strip() == "ifname" for part in kind.partition(";")[0].partition(" : ")[0].split(" . ")]

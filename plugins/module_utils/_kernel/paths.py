@@ -36,11 +36,11 @@ def find(socket: Socket, targets: Iterable[Address]) -> dict[Address, Optional[P
     found: dict[Address, Optional[Path]] = {}
     devices: dict[int, tuple[str, bool, Optional[bool]]] = {}
     for target in targets:
-        way = _route(socket, target)
+        way = route(socket, target)
         if way is None:
             found[target] = None
             continue
-        sort, index = way
+        sort, index = way[0], as_u32(way[1][rt.RTA_OIF])
         if index not in devices:
             devices[index] = _device(socket, index)
         device, marked, localnet = devices[index]
@@ -51,18 +51,16 @@ def find(socket: Socket, targets: Iterable[Address]) -> dict[Address, Optional[P
     return found
 
 
-def _route(socket: Socket, target: Address) -> Optional[tuple[int, int]]:
-    """The sort of route that leads there, and the index of its interface."""
+def route(socket: Socket, target: Address) -> Optional[tuple[int, dict[int, bytes]]]:
+    """The sort of the route that leads there, and its attributes, the interface among them."""
     header = ROUTE.pack(rt.FAMILIES[target.version], target.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
     try:
         answer = socket.get(Message(rt.RTM_GETROUTE, 0, header + attribute(rt.RTA_DST, target.packed)))
     except NetlinkError:
         return None
-    raw = attributes(answer, ROUTE.size).get(rt.RTA_OIF)
-    if raw is None:
-        return None
+    words = attributes(answer, ROUTE.size)
     sort = int(ROUTE.unpack_from(answer)[7])
-    return (sort, as_u32(raw)) if sort in (RTN_UNICAST, RTN_LOCAL) else None
+    return (sort, words) if rt.RTA_OIF in words and sort in (RTN_UNICAST, RTN_LOCAL) else None
 
 
 def _device(socket: Socket, index: int) -> tuple[str, bool, Optional[bool]]:

@@ -12,7 +12,7 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import NamedTuple, Optional
 
@@ -20,7 +20,7 @@ from .._model.link import Address, Interface, Link, LinkKey, Network
 from .._model.owner import group
 from .._model.plan import Question, World
 from .._model.rule import Ports
-from .._model.state import Listener, OnLink, Surroundings
+from .._model.state import Listener, OnLink, Reached, Surroundings
 from . import links, paths, sysctl
 from . import rtnetlink as rt
 from .netlink import as_u32, attributes
@@ -56,6 +56,7 @@ def look(places: Places, question: Question, world: World) -> None:
         machine=machine(),
         addresses=frozenset(one.ip for one, _device, owner in own if owner is None and is_elsewhere(one.network)),
         reserved=reserved_ports(),
+        reached=reached(places, seen, question.peers, own),
     )
 
 
@@ -78,6 +79,21 @@ def addresses(places: Places, seen: Mapping[int, Link]) -> list[_Own]:
     """Those of links that are down count too: they may come up."""
     found = paths.addresses(places.socket(None))
     return [_Own(address, seen[index].key.name, seen[index].owner) for index, address in found if index in seen]
+
+
+def reached(
+    places: Places, seen: Mapping[int, Link], peers: Iterable[Address], own: Sequence[_Own]
+) -> dict[Address, Reached]:
+    """How each of some hosts is reached; who is not, is not in it."""
+    mine = {one.address.ip: Reached(one.address.ip, one.device) for one in own}
+    ways = ((peer, mine.get(peer) or way(places, seen, peer)) for peer in peers)
+    return {peer: found for peer, found in ways if found}
+
+
+def way(places: Places, seen: Mapping[int, Link], peer: Address) -> Optional[Reached]:
+    sort, words = paths.route(places.socket(None), peer) or (0, {})
+    link = seen.get(as_u32(words[rt.RTA_OIF])) if rt.RTA_PREFSRC in words else None
+    return Reached(ip_address(words[rt.RTA_PREFSRC]), link.key.name) if link and sort == RTN_UNICAST else None
 
 
 def is_elsewhere(network: Network) -> bool:

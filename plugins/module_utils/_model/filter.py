@@ -17,6 +17,8 @@
     trusted           wg0 . docknet0               from where everything may come
     resolver_ip       172.17.0.3 -> 5301           where the questions of a container go
     nameserver_ip     172.17.0.1 . 5301            to where nothing else may come
+    vnis              4097                         its VXLAN, to which these ends may send, and nobody else:
+    vteps_ip          198.51.100.2 . 4097
 
 Those whose key does not end in the device say it in their comment.
 """
@@ -26,22 +28,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any, Optional
 
 from .namespace import NetnsRef
-from .nft import FAMILIES, PROTOCOLS, published_by
+from .nft import FAMILIES, PROTOCOLS, published_by, spell
 from .owner import PREFIX, SEPARATOR
 from .rule import Element, ElementKey, Ports
 from .segment import ISOLATED, NAT, ROUTED, UNPROTECTED, Opening, Segment
 
-SEGMENTS, BRIDGE_PORTS = "segments", "apart_ports"
+SEGMENTS, BRIDGE_PORTS, VNIS = "segments", "apart_ports", "vnis"
 # What a packet carries that is let through, for other people's chains to know it by. One bit: the others are theirs
 # (Kubernetes has 0x4000 and 0x8000, Tailscale 0x40000 and 0x80000).
 PASSED = 0x200000
 # The sets whose elements' comments say the device, and those whose keys do.
 BY_COMMENT = frozenset(
-    {BRIDGE_PORTS, *(f"{name}_{family}" for name in ("open", "resolver", "nameserver") for family in ("ip", "ip6"))}
+    {BRIDGE_PORTS, VNIS}
+    | {f"{name}_{family}" for name in ("open", "resolver", "nameserver", "vteps") for family in ("ip", "ip6")}
 )
 BY_KEY = frozenset(
     {SEGMENTS, "within", "apart", "closed", "trusted"}
@@ -64,6 +67,7 @@ def whole(segment: Segment) -> Segment:
         openings=frozenset(_merged(segment.openings)),
         resolvers=dict(segment.resolvers),
         nameservers=segment.nameservers if segment.resolvers else frozenset(),
+        vteps=frozenset() if segment.vni is None else segment.vteps,
     )
 
 
@@ -111,6 +115,10 @@ def elements(segment: Segment) -> Iterator[Element]:
     for address in segment.nameservers:
         for number in sorted(set(segment.resolvers.values())):
             yield Element(f"nameserver_{FAMILIES[address.version]}", f"{address} . {number}", "", hung)
+    if segment.vni is not None:
+        yield Element(VNIS, str(segment.vni), "", hung)
+        for network in segment.vteps:
+            yield Element(f"vteps_{FAMILIES[network.version]}", f"{spell(network)} . {segment.vni}", "", hung)
 
 
 def device_of(element: Element) -> Optional[str]:
@@ -130,8 +138,8 @@ def read(netns: NetnsRef, seen: Mapping[ElementKey, Element]) -> dict[str, Segme
         device = device_of(element)
         if device is not None:
             if device not in parts:
-                sets = ("openings", "trusted", "ports", "nameservers")
-                parts[device] = {"resolvers": {}, **{name: set() for name in sets}}
+                sets = ("openings", "trusted", "ports", "nameservers", "vteps")
+                parts[device] = {"resolvers": {}, "vni": None, **{name: set() for name in sets}}
             _add(parts[device], element)
     found = {}
     for device, part in parts.items():
@@ -150,6 +158,8 @@ def read(netns: NetnsRef, seen: Mapping[ElementKey, Element]) -> dict[str, Segme
             trusted=frozenset(part["trusted"]),
             resolvers=part["resolvers"],
             nameservers=frozenset(part["nameservers"]),
+            vni=part["vni"],
+            vteps=frozenset(part["vteps"]),
         )
     return found
 
@@ -170,6 +180,10 @@ def _add(part: dict[str, Any], element: Element) -> None:
         part["resolvers"][ip_address(element.key)] = int(element.value)
     elif element.set.startswith("nameserver_"):
         part["nameservers"].add(ip_address(element.key.partition(" . ")[0]))
+    elif element.set == VNIS:
+        part["vni"] = int(element.key)
+    elif element.set.startswith("vteps_"):
+        part["vteps"].add(ip_network(element.key.partition(" . ")[0]))
 
 
 def belonging(element: Element) -> Optional[str]:

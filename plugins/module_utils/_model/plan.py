@@ -47,7 +47,7 @@ class Question:
     `links` and `addresses` are of whole namespaces. `neighbours` are pairs of them that may hold two ends of one
     link; `users` those whose 802.1Q links of `owners` are to be asked what stands on them. `owned`: everything
     marked as one of `owners`', wherever on the host. `blocks`: named namespaces whose hosts file counts only where it is
-    a plain file and one of `owners` has a block in it. `survey`: the surroundings. `filters`: as
+    a plain file and one of `owners` has a block in it. `survey`: the surroundings, and how the host reaches `peers`. `filters`: as
     `tables`, and what other people's filters do with what ours let through.
     """
 
@@ -67,6 +67,7 @@ class Question:
     sources: set[NetnsRef] = field(default_factory=set)
     services: set[str] = field(default_factory=set)
     states: bool = False
+    peers: set[Address] = field(default_factory=set)
     survey: bool = False
     owned: bool = False
 

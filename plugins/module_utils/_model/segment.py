@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from .link import Address
+from .link import Address, Network
 from .namespace import NetnsRef, place
 from .rule import Element, Ports
 
@@ -36,7 +36,8 @@ class Segment:
     published, "routed" the `openings` and pings by the container's own address too, "nat-unprotected" everything.
     `trusted`: devices from which everything may come. `resolvers`: where a container's questions for names go that it
     sends to its gateway, by its address: the port of a name server on the host. `nameservers`: the host's addresses on
-    which those servers listen, and where nothing else but such questions may come to their ports.
+    which those servers listen, and where nothing else but such questions may come to their ports. `vni`: the number of the
+    VXLAN that is a port of the bridge, and `vteps` who may send to it: nobody else's packets get into the network.
     """
 
     netns: NetnsRef
@@ -50,6 +51,8 @@ class Segment:
     trusted: frozenset[str] = frozenset()
     resolvers: Mapping[Address, int] = field(default_factory=dict)
     nameservers: frozenset[Address] = frozenset()
+    vni: Optional[int] = None
+    vteps: frozenset[Network] = frozenset()
 
     @property
     def key(self) -> tuple[NetnsRef, str]:

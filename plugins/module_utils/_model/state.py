@@ -23,13 +23,16 @@ VERSION = 1
 class NetworkLease:
     """What a network was given. `gateways` are addresses by the subnet they are in; `device` is its bridge on the host.
 
-    `shim`: the addresses of the host's own child of a macvlan network, by family.
+    `shim`: the addresses of the host's own child of a macvlan network, by family. `vni` and `mtu` are an overlay's, the
+    same on all of its hosts.
     """
 
     device: str = ""
     subnets: tuple[Network, ...] = ()
     gateways: Mapping[Network, Address] = field(default_factory=dict)
     shim: Mapping[int, Address] = field(default_factory=dict)
+    vni: Optional[int] = None
+    mtu: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,15 @@ class Lease:
 class Allocation:
     """All that was chosen for one topology on one host: by network; by (container, network); by (container, PortSpec as text).
 
-    `published_on`: the host's addresses that the latter are on. A file of an earlier version does not say it.
+    `published_on`: the host's addresses that the latter are on. `elsewhere`: what endpoints on other hosts were given, on
+    networks that this host shares with them. A file of an earlier version says neither.
     """
 
     networks: Mapping[str, NetworkLease] = field(default_factory=dict)
     endpoints: Mapping[tuple[str, str], Lease] = field(default_factory=dict)
     ports: Mapping[tuple[str, str], Ports] = field(default_factory=dict)
     published_on: Mapping[tuple[str, str], tuple[Address, ...]] = field(default_factory=dict)
+    elsewhere: Mapping[tuple[str, str], Lease] = field(default_factory=dict)
 
     @cached_property
     def interfaces(self) -> Mapping[str, Mapping[str, str]]:
@@ -71,7 +76,8 @@ class Allocation:
 class State:
     """The saved specification of one topology, /var/lib/docknet/NAME.json: the document as given, and what was chosen for it.
 
-    `attached`: namespaces of containers that are not ours, in which something of ours is. `meanwhile` is what is saved
+    `attached`: namespaces of containers that are not ours, in which something of ours is. `peers`: by name, the address at
+    which each host is reached by the others. `meanwhile` is what is saved
     until everything else is done, where this one does not tell any more what has to go.
     """
 
@@ -80,6 +86,7 @@ class State:
     document: Mapping[str, Any] = field(default_factory=dict)
     allocation: Allocation = field(default_factory=Allocation)
     attached: tuple[str, ...] = ()
+    peers: Mapping[str, Address] = field(default_factory=dict)
     meanwhile: Optional[State] = None
 
     def __str__(self) -> str:
@@ -110,6 +117,21 @@ class Inside(NamedTuple):
     leads: frozenset[int] = frozenset()
 
 
+class Reached(NamedTuple):
+    """The host's way to an address: the address that it sends from (itself, for one of its own), and the link."""
+
+    source: Address
+    device: str
+
+
+class Underlay(NamedTuple):
+    """How a host reaches the others: from which of its addresses, by which link, and how much that carries."""
+
+    address: Address
+    device: str
+    mtu: int
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What else a host has, that a topology must do without.
@@ -118,7 +140,9 @@ class Surroundings:
     kernel's range for ports of its own choice, `reserved` what is not for its choice. `uplinks`: links that take a
     default route from router advertisements, which IPv6 forwarding would end. `states`: every topology saved on the
     host, by name. `machine`: what is stable about the host, for addresses that are derived from it. `addresses`: its
-    own, on links that are not ours. `inside`: real containers of the topology, by their namespaces.
+    own, on links that are not ours. `inside`: real containers of the topology, by their namespaces. `vnis`: the numbers of
+    VXLANs that are not ours, by the link that has each. `underlay` None: there is no other host, or no way to it. `reached`:
+    how other hosts are, as far as that was asked.
     """
 
     on_link: tuple[OnLink, ...] = ()
@@ -133,3 +157,6 @@ class Surroundings:
     addresses: frozenset[Address] = frozenset()
     reserved: tuple[Ports, ...] = ()
     inside: Mapping[str, Inside] = field(default_factory=dict)
+    vnis: Mapping[int, str] = field(default_factory=dict)
+    underlay: Optional[Underlay] = None
+    reached: Mapping[Address, Reached] = field(default_factory=dict)
