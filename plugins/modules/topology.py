@@ -103,6 +103,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._topology.topolo
 OPTIONS = {
     "topology": {"type": "dict", "required": True},
     "host": {"type": "str"},
+    "peers": {"type": "dict"},
     "leases": {"type": "list", "elements": "dict", "default": []},
 }
 

@@ -48,34 +48,45 @@ def spelled(state: State) -> str:
 def differences(one: State, other: State) -> Iterator[str]:
     """What is not the same, in words."""
     mine, yours = contents(one), contents(other)
-    yield from (name for name in mine if mine[name] != yours[name])
+    yield from (name for name in {**mine, **yours} if mine.get(name) != yours.get(name))
 
 
 def contents(state: State) -> dict[str, Any]:
     """What is told of a state: what was chosen, and of the document that it is another."""
     whole = plain(state)
-    endpoints = {
-        f"{container}.{network}": " ".join(word for word in words.values() if word)
-        for container, networks in whole["endpoints"].items()
-        for network, words in networks.items()
-    }
+    endpoints = dict(leases(whole["endpoints"]))
     ports = {
         f"{container} {port}": published
         for container, published_of in whole["ports"].items()
         for port, published in published_of.items()
     }
-    networks = {
-        name: " ".join(filter(None, (words["device"], *words["subnets"], *words["gateways"], *words.get("shim", ()))))
-        for name, words in whole["networks"].items()
-    }
+    networks = {name: spell(words) for name, words in whole["networks"].items()}
+    elsewhere = dict(leases(whole.get("elsewhere", {})))
     return {
         "host": state.host,
         "networks": networks,
         "endpoints": endpoints,
         "ports": ports,
         "attached": whole["attached"],
+        **({"elsewhere": elsewhere} if elsewhere else {}),
+        **({"peers": whole["peers"]} if "peers" in whole else {}),
         "document": hashlib.sha256(json.dumps(whole["document"]).encode()).hexdigest()[:12],
     }
+
+
+def leases(whole: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """ "web.front": "172.18.0.2 02:42:ac:12:00:02 eth0"."""
+    for container, networks in whole.items():
+        for network, words in networks.items():
+            yield f"{container}.{network}", " ".join(word for word in words.values() if word)
+
+
+def spell(words: dict[str, Any]) -> str:
+    """What a network was given: "br-1f0c 172.18.0.0/16 172.18.0.1"."""
+    numbers = [f"{name} {words[name]}" for name in ("vni", "mtu") if words.get(name)]
+    return " ".join(
+        filter(None, (words["device"], *words["subnets"], *words["gateways"], *words.get("shim", ()), *numbers))
+    )
 
 
 def describe(wanted: Wanted, world: World) -> Optional[dict[str, Any]]:

@@ -44,10 +44,6 @@ def encode(state: State) -> str:
 def plain(state: State) -> dict[str, Any]:
     """What the file says, in plain types."""
     chosen = state.allocation
-    endpoints: dict[str, dict[str, Any]] = {}
-    for (container, network), lease in sorted(chosen.endpoints.items()):
-        words = {"ipv4": text(lease.ipv4), "ipv6": text(lease.ipv6), "mac": lease.mac, "interface": lease.interface}
-        endpoints.setdefault(container, {})[network] = words
     ports: dict[str, dict[str, str]] = {}
     for (container, port), published in sorted(chosen.ports.items()):
         on = chosen.published_on.get((container, port), ())
@@ -57,18 +53,30 @@ def plain(state: State) -> dict[str, Any]:
         "name": state.name,
         "host": state.host,
         "networks": {name: encode_network(one) for name, one in sorted(chosen.networks.items())},
-        "endpoints": endpoints,
+        "endpoints": encode_leases(chosen.endpoints),
         "ports": ports,
         "attached": sorted(state.attached),
+        **({"peers": {name: str(address) for name, address in sorted(state.peers.items())}} if state.peers else {}),
+        **({"elsewhere": encode_leases(chosen.elsewhere)} if chosen.elsewhere else {}),
         "document": state.document,
     }
+
+
+def encode_leases(leases: Mapping[tuple[str, str], Lease]) -> dict[str, dict[str, Any]]:
+    """By container and network."""
+    found: dict[str, dict[str, Any]] = {}
+    for (container, network), lease in sorted(leases.items()):
+        words = {"ipv4": text(lease.ipv4), "ipv6": text(lease.ipv6), "mac": lease.mac, "interface": lease.interface}
+        found.setdefault(container, {})[network] = words
+    return found
 
 
 def encode_network(lease: NetworkLease) -> dict[str, Any]:
     gateways = [str(lease.gateways[subnet]) for subnet in lease.subnets if subnet in lease.gateways]
     shim = [str(lease.shim[version]) for version in sorted(lease.shim)]
     words = {"device": lease.device, "subnets": [str(one) for one in lease.subnets], "gateways": gateways}
-    return {**words, "shim": shim} if shim else words
+    more = {"shim": shim, "vni": lease.vni, "mtu": lease.mtu}
+    return {**words, **{name: value for name, value in more.items() if value}}
 
 
 def encode_ports(published: Ports, on: Sequence[Address]) -> str:
@@ -109,22 +117,28 @@ def decode_state(whole: Mapping[str, Any]) -> State:
     }
     chosen = Allocation(
         {network: decode_network(words) for network, words in whole["networks"].items()},
-        {
-            (container, network): decode_lease(words)
-            for container, networks in whole["endpoints"].items()
-            for network, words in networks.items()
-        },
+        decode_leases(whole["endpoints"]),
         {key: ports for key, (ports, _on) in published.items()},
         {key: on for key, (_ports, on) in published.items() if on},
+        decode_leases(whole.get("elsewhere", {})),
     )
-    return State(whole["name"], whole["host"], whole["document"], chosen, tuple(whole["attached"]))
+    peers = {name: ip_address(address) for name, address in whole.get("peers", {}).items()}
+    return State(whole["name"], whole["host"], whole["document"], chosen, tuple(whole["attached"]), peers)
 
 
 def decode_network(words: Mapping[str, Any]) -> NetworkLease:
     subnets = tuple(ip_network(one) for one in words["subnets"])
     gateways = {subnet: one for one in map(ip_address, words["gateways"]) for subnet in subnets if one in subnet}
     shim: dict[int, Address] = {one.version: one for one in map(ip_address, words.get("shim", ()))}
-    return NetworkLease(words["device"], subnets, gateways, shim)
+    return NetworkLease(words["device"], subnets, gateways, shim, words.get("vni"), words.get("mtu"))
+
+
+def decode_leases(whole: Mapping[str, Any]) -> dict[tuple[str, str], Lease]:
+    return {
+        (container, network): decode_lease(words)
+        for container, networks in whole.items()
+        for network, words in networks.items()
+    }
 
 
 def decode_lease(words: Mapping[str, Any]) -> Lease:

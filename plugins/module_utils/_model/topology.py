@@ -24,6 +24,8 @@ DEFAULT_BRIDGE = "bridge"
 DEFAULT_NETWORK = "default"
 RESERVED_OWNER = "docknet"
 HOST_GATEWAY = "host-gateway"
+# Stands for all hosts where one is named; none can be called so (it is a pattern in an inventory).
+EVERYWHERE = "*"
 
 
 class Pool(NamedTuple):
@@ -53,7 +55,8 @@ class Options:
     `modes`: how the network is reached from outside by family, "nat", "nat-unprotected", "routed" or "isolated".
     `publish_on`: the address that ports without one are published on. `sources`: the address that packets to outside
     get, by family; None is masquerading. `trusted`: host interfaces whose packets may go to any address of the network.
-    `parents`: the parent of a macvlan by host; the key "" is every other host's.
+    `parents`: the parent of a macvlan by host; the key "" is every other host's. `vni`: an overlay's number; `control`: who
+    tells its hosts where each address is, "static" (the run) or "evpn" (a routing daemon).
     """
 
     mtu: Optional[int] = None
@@ -70,6 +73,8 @@ class Options:
     mode: Optional[str] = None
     vlan: Optional[int] = None
     shim: Optional[Shim] = None
+    vni: Optional[int] = None
+    control: str = "static"
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,16 @@ class NetworkSpec:
     @property
     def what(self) -> str:
         return f"networks.{self.name}"
+
+    @property
+    def bridged(self) -> bool:
+        """Whether it has a bridge on each of its hosts."""
+        return self.driver in ("bridge", "overlay")
+
+    @property
+    def shared(self) -> bool:
+        """Whether hosts have one such network together; a bridge alone each has for itself."""
+        return self.driver != "bridge"
 
 
 @dataclass(frozen=True)
@@ -170,8 +185,18 @@ class Document:
     warnings: tuple[str, ...] = ()
 
     def on(self, host: Optional[str]) -> list[ContainerSpec]:
-        """The containers of one host; all of them where the document names no hosts."""
-        return [one for one in self.containers.values() if one.host is None or one.host == host]
+        """The containers of one host; all of them where the document names no hosts, or where that is EVERYWHERE."""
+        return [one for one in self.containers.values() if one.host is None or host in (one.host, EVERYWHERE)]
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Those it places containers on, in its order."""
+        return tuple(dict.fromkeys(one.host for one in self.containers.values() if one.host is not None))
+
+    def hosts_of(self, network: str) -> tuple[str, ...]:
+        """Those with a container on a network."""
+        on = (one for one in self.containers.values() if any(spec.network == network for spec in one.endpoints))
+        return tuple(dict.fromkeys(one.host for one in on if one.host is not None))
 
     def used_on(self, host: Optional[str]) -> list[NetworkSpec]:
         """The networks that a host's containers are on, in the document's order; the default bridge is not among them."""

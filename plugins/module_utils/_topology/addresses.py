@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Optional
 from .._model.errors import Conflict, DocknetError, InvalidRequest
 from .._model.link import Address, Network
 from .._model.state import Allocation, Inside, Lease, Surroundings
-from .._model.topology import ContainerSpec, Document, EndpointSpec, Pool
+from .._model.topology import EVERYWHERE, ContainerSpec, Document, EndpointSpec, Pool
 from . import names
 from .link import local_mac
 from .site import VERSIONS
@@ -132,6 +132,18 @@ def endpoints(
     }
 
 
+def elsewhere(document: Document, host: Optional[str], chosen: Chosen) -> dict[tuple[str, str], Lease]:
+    """What the endpoints of other hosts have on networks that this one shares with them."""
+    here = {one.name for one in document.on(host)}
+    found = {}
+    for one in document.containers.values():
+        for spec in one.endpoints if one.name not in here else ():
+            four, six = (chosen.get((one.name, spec.network, version)) for version in VERSIONS)
+            if four or six:
+                found[(one.name, spec.network)] = Lease(four, six, spec.mac or names.mac(four, six))
+    return found
+
+
 def foreign(container: ContainerSpec, around: Surroundings) -> Collection[str]:
     """Names of interfaces that a real container has already."""
     return around.inside.get(container.netns or "", Inside()).names
@@ -163,7 +175,7 @@ def shims(document: Document, host: Optional[str], spaces: Mapping[str, Mapping[
         for each in dict.fromkeys(on) if shim and shim.address is None else ():
             where = f"networks.{name}.driver_opts.host_shim"
             for version, space in families.items():
-                yield Claim(shim_of(each), where, name, version, space, each in (None, host))
+                yield Claim(shim_of(each), where, name, version, space, each in (None, host) or host == EVERYWHERE)
 
 
 def shim_of(host: Optional[str]) -> str:
@@ -177,9 +189,9 @@ def shims_had(host: Optional[str], known: Allocation) -> dict[tuple[str, str], L
 
 
 def shared(document: Document, network: str) -> bool:
-    """Whether hosts have one such network together; a bridge each has for itself."""
+    """Whether hosts have it together; the default bridge each has for itself."""
     spec = document.networks.get(network)
-    return spec is not None and spec.driver != "bridge"
+    return spec is not None and spec.shared
 
 
 def by_others(space: Space, around: Surroundings, lan: bool) -> None:

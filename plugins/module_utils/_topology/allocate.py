@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Optional
 
@@ -17,8 +17,8 @@ from .._model.link import Address, Network
 from .._model.segment import ISOLATED
 from .._model.state import Allocation, Lease, NetworkLease, State, Surroundings
 from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, Document, NetworkSpec, Pool
-from . import names, pools
-from .addresses import Space, choose, endpoints, shim_of
+from . import names, overlay, pools
+from .addresses import Space, choose, elsewhere, endpoints, shim_of
 from .document import read
 from .ports import choose_ports, wishes_of
 from .site import DEFAULT_SPEC, VERSIONS, Site
@@ -32,23 +32,27 @@ def allocate(
     around: Surroundings,
     known: Allocation,
     leases: Optional[Mapping[tuple[str, str], Lease]] = None,
+    told: Optional[Mapping[str, NetworkLease]] = None,
 ) -> tuple[Allocation, tuple[str, ...]]:
     """What one host's part of a document is given, and warnings. Errors: of all that cannot be, together (Several).
 
     `known` is what was given before; it stays, as long as the document lets it. `leases` are addresses in use on other
-    hosts, by (container, network).
+    hosts, by (container, network); without a word about one of these, what was known of it counts. `told`: what networks
+    that hosts share were given on all of them.
     """
+    leases = {**known.elsewhere, **(leases or {})}
     around = replace(around, states={name: one for name, one in around.states.items() if name != document.name})
     errors: list[DocknetError] = []
     warnings: list[str] = []
-    networks = Networks(document, host, around, known, leases or {}, errors, warnings)
+    networks = Networks(document, host, around, known, leases, told or {}, errors, warnings)
     given = networks.all()
-    addresses = choose(document, host, networks.spaces, around, known, leases or {}, errors)
+    addresses = choose(document, host, networks.spaces, around, known, leases, errors)
     for name, lease in given.items():
         shim = {version: addresses.get((shim_of(host), name, version)) for version in VERSIONS}
         mine = {version: address for version, address in shim.items() if address}
         given[name] = replace(lease, shim=mine) if mine else lease
-    chosen = Allocation(given, endpoints(document, host, around, known, addresses))
+    there = elsewhere(document, host, addresses)
+    chosen = Allocation(given, endpoints(document, host, around, known, addresses), elsewhere=there)
     wishes = [*wishes_of(Site(document, host, chosen, around))]
     ports = choose_ports(wishes, around, known, errors, warnings)
     if errors:
@@ -66,23 +70,25 @@ class Networks:
         around: Surroundings,
         known: Allocation,
         leases: Mapping[tuple[str, str], Lease],
+        told: Mapping[str, NetworkLease],
         errors: list[DocknetError],
         warnings: list[str],
     ) -> None:
         self.document, self.host, self.around, self.known, self.leases = document, host, around, known, leases
-        self.errors, self.warnings = errors, warnings
+        self.told, self.errors, self.warnings = told, errors, warnings
         self.used = [one.name for one in document.used_on(host)]
         self.spaces: dict[str, dict[int, Space]] = {}
         # Subnets of this document: said or kept, by the network that has them, and those chosen in this run.
         self.settled = {one.name: self.settle(one) for one in document.networks.values() if not one.external}
         self.fresh: dict[tuple[str, int], Network] = {}
+        self.given: dict[str, NetworkLease] = {}
 
     def all(self) -> dict[str, NetworkLease]:
         """Subnets are chosen for networks of other hosts too, so that a network's is the same on all of them, as far as can be."""
         for one in self.document.networks.values():
             if not one.external and one.ipam == "default":
                 self.choose(one)
-        given = {}
+        given = self.given
         for one in self.document.used_on(self.host):
             lease = self.external(one) if one.external else self.lease(one)
             if lease is not None:
@@ -104,7 +110,7 @@ class Networks:
     def had(self, network: NetworkSpec) -> NetworkLease:
         """What it was given before; not what another driver was: a macvlan's subnet is the LAN's, and a bridge's is not."""
         lease = self.known.networks.get(network.name, NetworkLease())
-        return lease if bool(lease.device) == (network.driver == "bridge") else NetworkLease()
+        return lease if bool(lease.device) == network.bridged else NetworkLease()
 
     def choose(self, network: NetworkSpec) -> None:
         """A subnet for each family that has none. Errors: Conflict, for a network of this host."""
@@ -127,19 +133,20 @@ class Networks:
             if found is not None:
                 self.fresh[(network.name, version)] = found
 
-    def candidates(self, network: NetworkSpec, version: int) -> list[Network]:
-        shared = network.driver != "bridge"
+    def candidates(self, network: NetworkSpec, version: int) -> Iterable[Network]:
         if version == 6:
-            whose = self.document.name if shared else self.around.machine
-            return list(pools.unique_local(whose, self.document.name, network.name))
-        if not shared:
-            return list(pools.POOLS)
+            whose = self.document.name if network.shared else self.around.machine
+            return pools.unique_local(whose, self.document.name, network.name)
+        if network.driver == "overlay":
+            return pools.overlays()
+        if not network.shared:
+            return pools.POOLS
         # On one LAN there is one subnet: the one in which other hosts have addresses comes first.
         there = [lease.ipv4 for (_container, name), lease in self.leases.items() if name == network.name and lease.ipv4]
         return sorted(pools.POOLS, key=lambda pool: not any(address in pool for address in there))
 
     def device(self, network: NetworkSpec) -> str:
-        if network.driver != "bridge":
+        if not network.bridged:
             return ""
         return network.device or names.device(self.document.name, network.name)
 
@@ -165,7 +172,17 @@ class Networks:
             spaces[version].gateway = self.gateway(network, spaces[version], said[0].gateway if said else None)
         pairs = [(one.subnet, one.gateway) for one in spaces.values()] + [(one.subnet, one.gateway) for one in extra]
         gateways = {subnet: gateway for subnet, gateway in pairs if gateway}
-        return NetworkLease(device, tuple(subnet for subnet, _gateway in pairs), gateways, shim)
+        found = NetworkLease(device, tuple(subnet for subnet, _gateway in pairs), gateways, shim)
+        if network.driver != "overlay":
+            return found
+        vni = overlay.vni(self.document, network, self.known, self.around, self.given, self.errors)
+        return replace(found, vni=vni, mtu=self.mtu(network))
+
+    def mtu(self, network: NetworkSpec) -> int:
+        """Of an overlay: what is said, else what fits into the underlay of all its hosts, as far as that is known here."""
+        all_hosts = self.told.get(network.name, NetworkLease()).mtu
+        here = overlay.mtu(self.around.underlay) if self.around.underlay else None
+        return network.options.mtu or all_hosts or here or self.had(network).mtu or overlay.MTU
 
     def gateway(self, network: NetworkSpec, space: Space, said: Optional[Address]) -> Optional[Address]:
         """The given one, else the one it had, else the first address. Without a word a macvlan, or what is isolated, has none."""
@@ -173,7 +190,7 @@ class Networks:
         if said is not None:
             space.taken[said] = "its gateway"
             return said
-        if network.driver != "bridge" or network.options.modes.get(version) == ISOLATED:
+        if not network.bridged or network.options.modes.get(version) == ISOLATED:
             return None
         kept = self.had(network).gateways.get(space.subnet)
         if kept is not None and kept not in space.taken:
@@ -188,7 +205,7 @@ class Networks:
 
     def check(self, network: NetworkSpec, subnet: Network, said: bool, device: str) -> None:
         """What a bridge's subnet must not overlap. A macvlan's is the LAN's, which others have too."""
-        if network.driver != "bridge":
+        if not network.bridged:
             return
         where = f"{network.what}.ipam" if said else network.what
         found = [
@@ -200,7 +217,7 @@ class Networks:
             f"network {name} ({other})"
             for name, others in self.settled.items()
             for other in others.values()
-            if name != network.name and pools.overlap(subnet, other) and self.document.networks[name].driver == "bridge"
+            if name != network.name and pools.overlap(subnet, other) and self.document.networks[name].bridged
         ]
         for who in dict.fromkeys(found):
             if said:

@@ -22,7 +22,7 @@ from .._model.veth import Veth
 from . import normalise
 from .dhcp import client
 from .names import FIRST_TABLE, host_end
-from .network import MTU, parent, settings
+from .network import mtu, parent, settings
 from .site import VERSIONS, Endpoint, Site
 
 # What Docker sets in every container (moby, daemon/oci_linux.go): any port and ping for everybody.
@@ -111,7 +111,7 @@ def connected(site: Site, saved: Allocation) -> set[LinkKey]:
 def pair(site: Site, endpoint: Endpoint, gateways: frozenset[Route]) -> Iterator[Link]:
     """A port of the network's bridge, and the container's interface behind it."""
     port = port_of(site, endpoint)
-    shared: dict[str, Any] = {"owner": site.owner, "mtu": endpoint.network.options.mtu or MTU, "up": True}
+    shared: dict[str, Any] = {"owner": site.owner, "mtu": mtu(endpoint.network, endpoint.given), "up": True}
     bridge = site.device(endpoint.network)
     yield Link(port, data=Veth(endpoint.key), master=bridge, hairpin=True, isolated=False, **shared)
     yield Link(endpoint.key, data=Veth(port), **addressed(site, endpoint, gateways), **shared)
@@ -146,8 +146,8 @@ def child(site: Site, endpoint: Endpoint, gateways: frozenset[Route]) -> Iterato
         words["mac"] = None  # it is the parent's
     below = parent(site, endpoint.network)
     data = Macvlan(below, options.mode or "bridge")
-    mtu = options.mtu or site.mtus.get(below.name)  # as it is born with, also where it had another one
-    yield Link(endpoint.key, data=data, owner=site.owner, mtu=mtu, up=True, **words)
+    size = options.mtu or site.mtus.get(below.name)  # as it is born with, also where it had another one
+    yield Link(endpoint.key, data=data, owner=site.owner, mtu=size, up=True, **words)
 
 
-LINKS = {"bridge": pair, "macvlan": child}
+LINKS = {"bridge": pair, "overlay": pair, "macvlan": child}

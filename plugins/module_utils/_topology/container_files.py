@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
+from typing import Union
 
 from .._model.errors import InvalidRequest
 from .._model.hosts import HostsBlock, HostsKey, HostsLink
@@ -18,7 +19,7 @@ from .._model.link import Address
 from .._model.namespace import NetnsRef
 from .._model.text import TextFile, TextKey
 from .._model.topology import DEFAULT_BRIDGE, HOST_GATEWAY, ContainerSpec
-from .site import VERSIONS, Endpoint, Site, by_default, is_ours
+from .site import VERSIONS, Endpoint, Remote, Site, by_default, is_ours
 
 # An address with its names, and those of each network.
 Entry = tuple[Address, tuple[str, ...]]
@@ -104,7 +105,7 @@ def hosts(site: Site, book: Book, container: ContainerSpec, named: bool) -> Iter
             yield from neighbours(book, endpoint)
 
 
-def found(endpoint: Endpoint) -> list[Address]:
+def found(endpoint: Union[Endpoint, Remote]) -> list[Address]:
     """What is known of its addresses: on a network with DHCP, nothing."""
     return [address for version in VERSIONS for address in [endpoint.lease.address(version)] if address]
 
@@ -117,7 +118,7 @@ def host_gateway(site: Site, container: ContainerSpec) -> list[Address]:
     endpoints = site.endpoints(container)
     leading = [by_default(endpoints, version) for version in VERSIONS]
     for endpoint in [one for one in leading if one] + endpoints:
-        if endpoint.network.driver == "bridge":
+        if endpoint.network.bridged:
             offered = [endpoint.given.gateways.get(one.network) for one in endpoint.addresses.values()]
             if any(offered):
                 return [address for address in offered if address]
@@ -136,15 +137,12 @@ def link(site: Site, container: ContainerSpec, target: str, alias: str) -> Itera
 
     Errors: InvalidRequest where they share none.
     """
-    other = next((one for one in site.containers if one.name == target), None)
-    if other is None:
-        raise InvalidRequest(
-            container.what,
-            f'links: "{target}" is not a container on this host',
-            "links reach as far as a network of the host does",
-        )
-    on = {endpoint.network.name: endpoint for endpoint in site.endpoints(other)}
-    shared = [on[endpoint.network.name] for endpoint in site.endpoints(container) if endpoint.network.name in on]
+    other = site.document.containers[target]
+    shared: list[Union[Endpoint, Remote]] = []
+    for endpoint in site.endpoints(container):
+        there = site.endpoints(other) if other in site.containers else ()
+        shared += [one for one in there if one.network.name == endpoint.network.name]
+        shared += [one for one in site.remotes(endpoint.network.name) if one.container.name == target]
     if not shared:
         why = f'links: it shares no network with "{target}"'
         raise InvalidRequest(container.what, why, "put both on one network")
@@ -161,22 +159,25 @@ def neighbours(book: Book, endpoint: Endpoint) -> Iterator[HostsLink]:
 
 
 def address_book(site: Site) -> Book:
-    """Who is called what on each network of this host, other topologies' containers on it too.
+    """Who is called what on each network of this host, other topologies' containers on it and those of other hosts too.
 
     The first name is what the address is called when it is asked for.
     """
     known: Book = {one.name: [] for one in site.networks}
     for endpoint in site.all_endpoints():
         known[endpoint.network.name] += called(endpoint, endpoint.network.name)
+    for name, entries in known.items():
+        for remote in site.remotes(name):
+            entries += called(remote, name)
     for other in site.neighbours:
         for network in site.networks:
-            if network.driver == "bridge" and network.name != DEFAULT_BRIDGE:
+            if network.bridged and network.name != DEFAULT_BRIDGE:
                 for endpoint in other.on(site.device(network)):
                     known[network.name] += called(endpoint, network.name)
     return known
 
 
-def called(endpoint: Endpoint, network: str) -> Iterator[Entry]:
+def called(endpoint: Union[Endpoint, Remote], network: str) -> Iterator[Entry]:
     """Its names, on a network that other topologies may call otherwise."""
     own = (endpoint.container.name, endpoint.container.host_name, *endpoint.spec.aliases)
     yield from ((address, qualified(own, network)) for address in found(endpoint))

@@ -20,7 +20,7 @@ from .schema import Node, suggestion
 Networks = Mapping[str, NetworkSpec]
 Containers = Mapping[str, tuple[ContainerSpec, Mapping[str, Node]]]
 Attached = tuple[ContainerSpec, EndpointSpec, Node]
-OVERLAY = "put both on one host, or use overlay, the driver of a later version"
+OVERLAY = "put both on one host, or use overlay"
 
 
 def check(root: Node, networks: Networks, containers: Containers) -> None:
@@ -38,7 +38,7 @@ def check(root: Node, networks: Networks, containers: Containers) -> None:
     unique(networks, attached)
     for name, spec in specs.items():
         joining(root["containers"][name], spec, specs)
-        linking(root["containers"][name], spec, specs)
+        linking(root["containers"][name], spec, specs, networks)
     publishing(root["containers"], networks, specs)
 
 
@@ -175,8 +175,8 @@ def joining(node: Node, spec: ContainerSpec, specs: Mapping[str, ContainerSpec])
         place.refuse(f"names container {other}, which is in the host's own namespace", "write network_mode: host")
 
 
-def linking(node: Node, spec: ContainerSpec, specs: Mapping[str, ContainerSpec]) -> None:
-    """A link leads to a container on a common network of the same host."""
+def linking(node: Node, spec: ContainerSpec, specs: Mapping[str, ContainerSpec], networks: Networks) -> None:
+    """A link leads to a container on a common network: of the same host, or one that hosts share."""
     mine = {one.network for one in spec.endpoints}
     for item in node["links"].items() if mine else ():
         other = item.value.partition(":")[0] if isinstance(item.value, str) else None
@@ -191,12 +191,17 @@ def linking(node: Node, spec: ContainerSpec, specs: Mapping[str, ContainerSpec])
             item.refuse(
                 f"leads to container {other}, which is in the namespace of {target.joins}", f"link to {target.joins}"
             )
-        elif target.host != spec.host:
+        elif target.host != spec.host and not any(networks[name].shared for name in common(spec, target, networks)):
             item.refuse(f"leads to container {other}, which is on another host ({target.host})", OVERLAY)
         elif not mine & {one.network for one in target.endpoints}:
             item.refuse(
                 f"leads to container {other}, which is on none of this one's networks", "put both on one network"
             )
+
+
+def common(one: ContainerSpec, other: ContainerSpec, networks: Networks) -> set[str]:
+    """The networks that both are on."""
+    return {mine.network for mine in one.endpoints} & {its.network for its in other.endpoints} & networks.keys()
 
 
 def publishing(node: Node, networks: Networks, specs: Mapping[str, ContainerSpec]) -> None:

@@ -106,7 +106,7 @@ def options(node: Node, network: NetworkSpec) -> tuple[Optional[str], Optional[s
             if interface and said and said != interface:
                 one.refuse(f"{said!r} is not {interface!r}, which is said already", "say it once")
             interface = interface or said
-        elif network.driver != "bridge":
+        elif not network.bridged:
             one.refuse(f"has no meaning with driver {network.driver}, which has no end on the host", "leave it out")
         else:
             host_interface = device(one)

@@ -23,8 +23,10 @@ KEYS = ("driver", "name", "external", "ipam", "enable_ipv4", "enable_ipv6", "int
 IDLE = {"attachable": "every container of the topology can be attached", "ingress": "there is no routing mesh"}
 # Of an external network only its name is said here, as in Compose.
 EXTERNAL = ("name", "external", "labels", "attachable", "driver")
-DRIVERS = {"bridge": "bridge", "macvlan": "macvlan"}
-LATER = ("overlay", "ipvlan")
+DRIVERS = {"bridge": "bridge", "macvlan": "macvlan", "overlay": "overlay"}
+LATER = ("ipvlan",)
+# With a bridge on the host, in words.
+A_BRIDGED = {"bridge": "a bridge network", "overlay": "an overlay"}
 RESERVED = {DEFAULT_BRIDGE: "network_mode: bridge", "host": "network_mode: host", "none": "network_mode: none"}
 IPAM = {"default": "default", "dhcp": "dhcp", "null": "none", "none": "none"}
 # Docker's word for an address that containers are to use as their gateway, beside the bridge's own.
@@ -94,7 +96,7 @@ def labels(node: Node) -> None:
 def read_driver(node: Node) -> str:
     text = node.text()
     if text in LATER:
-        node.refuse(f"{text!r} has no driver in this version yet", "use bridge or macvlan")
+        node.refuse(f"{text!r} has no driver in this version yet", "use bridge, overlay or macvlan")
     elif text is not None and text not in DRIVERS:
         node.choice(DRIVERS)
     return text if text in DRIVERS else "bridge"
@@ -118,7 +120,8 @@ def external(node: Node, name: str, driver: str, device: Optional[str]) -> Netwo
         if key in KEYS and key not in EXTERNAL and one.given:
             one.refuse("belongs to the topology that makes the network", "leave it out where external is true")
     if driver != "bridge":
-        node["driver"].refuse(f"{driver!r} has nothing to join: its network is the parent's", "leave external out")
+        why = "is of one topology alone" if driver == "overlay" else "has nothing to join: its network is the parent's"
+        node["driver"].refuse(f"{driver!r} {why}", "leave external out")
     return NetworkSpec(name, device=device, external=True)
 
 
@@ -128,6 +131,9 @@ def read_ipam(node: Node, families: dict[int, bool], driver: str) -> tuple[str, 
         node["options"].refuse("are for address drivers of others, of which there is none here", "leave them out")
     ipam = node["driver"].choice(IPAM) or "default"
     items = node["config"].some()
+    if ipam != "default" and driver == "overlay":
+        node["driver"].refuse(f"{ipam} is not for overlays, whose hosts have to know each address", "leave it out")
+        return "default", ()
     if ipam != "default" and items:
         node["config"].refuse(f"is of no use with driver {ipam}, by which no addresses are given", "leave one out")
         return ipam, ()
@@ -146,8 +152,8 @@ def distinct(found: list[tuple[Node, Pool]], driver: str) -> None:
         for _other, earlier in found[:position]:
             if earlier.subnet.version != one.subnet.version:
                 continue
-            if driver == "bridge":
-                why = f"{one.subnet} is a second subnet of IPv{one.subnet.version}, of which a bridge network has one"
+            if driver in A_BRIDGED:
+                why = f"{one.subnet} is a second subnet of IPv{one.subnet.version}, of which {A_BRIDGED[driver]} has one"
                 item["subnet"].refuse(why, "make another network for it")
                 break
             if one.subnet.overlaps(earlier.subnet):
@@ -224,7 +230,7 @@ def ends(subnet: Network) -> tuple[Any, ...]:
 def gateway_of(one: Pool, driver: str, settings: Options) -> Optional[Address]:
     """The address that the host has, said or (on a bridge) to be chosen: see _topology/allocate.py."""
     version = one.subnet.version
-    if one.gateway or driver != "bridge" or settings.modes[version] == ISOLATED:
+    if one.gateway or driver not in A_BRIDGED or settings.modes[version] == ISOLATED:
         return one.gateway
     within = one.ip_range or one.subnet
     first = within.network_address

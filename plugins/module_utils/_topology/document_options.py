@@ -17,12 +17,14 @@ from .._model.topology import Options, Shim
 from . import normalise
 from .link import MTU
 from .rule import published_on
-from .schema import Node, suggestion
+from .schema import Node, shown, suggestion
 
-BRIDGE, MACVLAN = "bridge", "macvlan"
-BOTH = (BRIDGE, MACVLAN)
+BRIDGE, MACVLAN, OVERLAY = "bridge", "macvlan", "overlay"
+BRIDGED = (BRIDGE, OVERLAY)
+BOTH = (BRIDGE, MACVLAN, OVERLAY)
 MODES = {mode: mode for mode in (NAT, UNPROTECTED, ROUTED, ISOLATED)}
 MACVLAN_MODES = {mode: mode for mode in ("bridge", "private", "vepa", "passthru")}
+CONTROL = {word: word for word in ("static", "evpn")}
 # The bridges that we make by other words.
 RESERVED_DEVICES = ("docknet0", "docker0", "podman0", "lo")
 
@@ -30,24 +32,22 @@ DOCKER = "com.docker.network."
 # Every name of an option, and which one it is.
 NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     **{
+        f"{DOCKER}bridge.{name}": (name, BRIDGED)
+        for name in ("name", "enable_icc", "enable_ip_masquerade", "host_binding_ipv4")
+    },
+    **{
         f"{DOCKER}bridge.{name}": (name, (BRIDGE,))
         for name in (
-            "name",
-            "enable_icc",
-            "enable_ip_masquerade",
-            "host_binding_ipv4",
             "inhibit_ipv4",
             "gateway_mode_ipv4",
             "gateway_mode_ipv6",
             "trusted_host_interfaces",
         )
     },
+    **{name: (name, BRIDGED) for name in ("enable_icc", "enable_ip_masquerade", "host_binding_ipv4")},
     **{
         name: (name, (BRIDGE,))
         for name in (
-            "enable_icc",
-            "enable_ip_masquerade",
-            "host_binding_ipv4",
             "inhibit_ipv4",
             "gateway_mode",
             "gateway_mode_ipv4",
@@ -55,9 +55,9 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
             "trusted_host_interfaces",
         )
     },
-    "icc": ("enable_icc", (BRIDGE,)),
-    "interface_name": ("name", (BRIDGE,)),
-    "isolate": ("isolate", (BRIDGE,)),
+    "icc": ("enable_icc", BRIDGED),
+    "interface_name": ("name", BRIDGED),
+    "isolate": ("isolate", BRIDGED),
     f"{DOCKER}host_ipv4": ("host_ipv4", (BRIDGE,)),
     f"{DOCKER}host_ipv6": ("host_ipv6", (BRIDGE,)),
     "outbound_addr4": ("host_ipv4", (BRIDGE,)),
@@ -74,6 +74,9 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "parent": ("parent", (MACVLAN,)),
     "vlan": ("vlan", (MACVLAN,)),
     "host_shim": ("host_shim", (MACVLAN,)),
+    f"{DOCKER}driver.overlay.vxlanid_list": ("vni", (OVERLAY,)),
+    "vni": ("vni", (OVERLAY,)),
+    "control_plane": ("control_plane", (OVERLAY,)),
 }
 # What cannot be given its meaning here: why, and the way out.
 REFUSED = {
@@ -81,14 +84,12 @@ REFUSED = {
         "is of Docker's own bridge",
         "use network_mode: bridge for the host's default one",
     ),
-    f"{DOCKER}driver.overlay.vxlanid_list": ("is of driver overlay, which this version has not yet", None),
     f"{DOCKER}advertise_addr_nmsgs": ("has nothing to announce: an address keeps its MAC address here", "leave it out"),
     f"{DOCKER}advertise_addr_ms": ("has nothing to announce: an address keeps its MAC address here", "leave it out"),
     "vrf": ("would put the bridge into a routing domain, which is not done", "leave it out"),
     "bclim": ("is a limit on broadcasts that is not set here", "leave it out"),
     "metric": ("is not needed: one network gives the default route", "use gw_priority of the container's network"),
-    "encrypted": ("is of driver overlay, which this version has not yet", None),
-    "vni": ("is of driver overlay, which this version has not yet", None),
+    "encrypted": ("is not in this version yet", "let the underlay be one that nobody else reads"),
     "ipvlan_mode": ("is of driver ipvlan, which this version has not yet", "use macvlan_mode with driver macvlan"),
     "ipvlan_flag": ("is of driver ipvlan, which this version has not yet", None),
 }
@@ -149,7 +150,10 @@ def check_mode(node: Node, key: str, driver: str) -> Optional[str]:
     name = NAMES[key][0]
     if name != "mode" or driver == MACVLAN:
         return name
-    if node.value != "managed":
+    if driver == OVERLAY:
+        if node.value != "vxlan":
+            node.refuse(f"{shown(node.value)} is no mode of an overlay in this version", "leave it out: it is vxlan")
+    elif node.value != "managed":
         node.refuse("of a bridge is managed here", "join a bridge of others by external: true and its name")
     return None
 
@@ -176,6 +180,8 @@ def said(found: Mapping[str, Any], places: Mapping[str, Node]) -> Said:
         mode=mode,
         vlan=found.get("vlan"),
         shim=shim,
+        vni=found.get("vni"),
+        control=found.get("control_plane", "static"),
     )
     return Said(
         found.get("enable_ipv4", True),
@@ -248,6 +254,11 @@ def parent(node: Node) -> Optional[dict[str, str]]:
     return {host: name for host, name in found.items() if name}
 
 
+def vni(node: Node) -> Optional[int]:
+    """Docker has a list of them, one for each subnet."""
+    return node.whole(1, 2**24 - 1)
+
+
 def host_shim(node: Node) -> Optional[Shim]:
     if isinstance(node.value, str):
         name = device(node)
@@ -285,4 +296,6 @@ READERS: dict[str, Callable[[Node], Any]] = {
     "parent": parent,
     "vlan": lambda node: node.whole(1, 4094),
     "host_shim": host_shim,
+    "vni": vni,
+    "control_plane": lambda node: node.choice(CONTROL),
 }

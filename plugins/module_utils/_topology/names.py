@@ -30,6 +30,11 @@ def device(owner: str, network: str) -> str:
     return "br-" + digest(owner, network)[:12]
 
 
+def tunnel(owner: str, network: str) -> str:
+    """The VXLAN of an overlay."""
+    return "vx-" + digest(owner, network)[:12]
+
+
 def host_end(owner: str, container: str, network: str) -> str:
     """The host's end of a container's pair."""
     return "veth" + digest(owner, container, network)[:11]

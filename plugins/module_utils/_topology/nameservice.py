@@ -70,7 +70,7 @@ def plan_names(site: Site) -> Names:
 
 def plan_servers(site: Site, book: Book) -> Names:
     """The name servers alone, and whose questions go to them."""
-    networks = {site.device(one): one.name for one in site.networks if one.driver == "bridge"}
+    networks = {site.device(one): one.name for one in site.networks if one.bridged}
     resolvers: dict[str, dict[Address, int]] = {}
     ports = {one.owner: choose_ports(one) for one in (site, *site.neighbours)}
     for one in (site, *site.neighbours):
@@ -114,7 +114,7 @@ def circle_of(site: Site, container: ContainerSpec, servers: Mapping[str, Sequen
 
 def gateways(site: Site, network: NetworkSpec) -> list[Address]:
     """The host's own addresses on a user-defined bridge, where a name server can be asked."""
-    if network.driver != "bridge" or network.name == DEFAULT_BRIDGE:
+    if not network.bridged or network.name == DEFAULT_BRIDGE:
         return []
     return sorted((one.ip for one in addresses(network, site.given(network.name))), key=lambda at: (at.version, at))
 

@@ -39,7 +39,7 @@ def bridge(site: Site, network: NetworkSpec) -> Iterator[Any]:
         data=Bridge(),
         owner=owner,
         mac=derived_mac(owner, key),
-        mtu=options.mtu or MTU,
+        mtu=mtu(network, given),
         up=True,
         addresses=frozenset(addresses(network, given)),
     )
@@ -50,6 +50,10 @@ def bridge(site: Site, network: NetworkSpec) -> Iterator[Any]:
         if options.modes[subnet.version] not in (ROUTED, ISOLATED):
             to = options.sources.get(subnet.version, MASQUERADE)
             yield Snat(None, subnet, except_out_interface=key.name, to=to, owner=owner)
+
+
+def mtu(network: NetworkSpec, given: NetworkLease) -> int:
+    return network.options.mtu or given.mtu or MTU
 
 
 def addresses(network: NetworkSpec, given: NetworkLease) -> Iterator[Interface]:
@@ -142,7 +146,7 @@ def opened(endpoint: Any) -> Iterator[Opening]:
 
 def forwarding(site: Site) -> Iterator[Sysctl]:
     """The host passes packets on, for the families that its bridge networks have; links that a router configures stay so."""
-    bridges = [one for one in site.networks if one.driver == "bridge"]
+    bridges = [one for one in site.networks if one.bridged]
     if any(one.ipv4 for one in bridges):
         yield Sysctl(None, ("net", "ipv4", "ip_forward"), "1")
     if any(one.ipv6 for one in bridges):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address
-from itertools import permutations
+from itertools import cycle, permutations
 from typing import Optional
 
 from .._model.link import Address
@@ -25,7 +25,7 @@ from .._model.trial import ICMP, TCP, UDP, Spot, Trial
 from .network import addresses
 from .paths_published import published
 from .reach import Ground, Verdict, among
-from .site import VERSIONS, Endpoint, by_default, is_ours
+from .site import VERSIONS, Endpoint, Remote, by_default, is_ours
 
 # What two containers try on each other. SCTP only where it is published: not every kernel has it.
 BETWEEN = (ICMP, TCP, UDP)
@@ -41,6 +41,7 @@ def paths(ground: Ground) -> list[Trial]:
     """All that is tried on this host."""
     found = [
         *neighbours(ground),
+        *on_other_hosts(ground),
         *strangers(ground),
         *loners(ground),
         *from_the_host(ground),
@@ -88,6 +89,22 @@ def neighbours(ground: Ground) -> Iterator[Trial]:
                     yield from between(client.container, server, version, verdict)
 
 
+def on_other_hosts(ground: Ground) -> Iterator[Trial]:
+    """Each endpoint of another host is tried from one here; of very many, some of each host. Nobody there waits for more than a ping."""
+    for name, mine in ground.on.items():
+        verdict = among(ground.networks[name])
+        there: dict[Optional[str], list[Remote]] = {}
+        for remote in ground.site.remotes(name) if mine and verdict is not None else ():
+            there.setdefault(remote.container.host, []).append(remote)
+        few = [one for remotes in there.values() for one in remotes[: max(1, ENOUGH // len(there))]]
+        for client, server in zip(cycle(mine), few):
+            for version in VERSIONS:
+                address = server.lease.address(version)
+                if address and verdict and client.lease.address(version):
+                    who, receiver = client.container, f"{server.container.name} on {server.container.host}"
+                    yield Trial(who.netns, address, ICMP, 0, verdict.works, verdict.why, who.name, receiver, None)
+
+
 def strangers(ground: Ground) -> Iterator[Trial]:
     """Of two networks, containers that share none."""
     for one, other in pairs(list(ground.on)):
@@ -132,7 +149,7 @@ def across(ground: Ground, client: Endpoint, server: Endpoint, version: int, pro
     by = ground.networks[way.network.name]
     if by.internal or to.internal:
         return Verdict(False, f"network {(by if by.internal else to).name} is internal")
-    if by.driver != "bridge" or to.driver != "bridge":
+    if not by.bridged or not to.bridged:
         return beyond(ground, by, to, address)
     mode = to.options.modes[version]
     if version == 4 and to.options.inhibit_ipv4 and mode != NAT:
@@ -146,9 +163,9 @@ def across(ground: Ground, client: Endpoint, server: Endpoint, version: int, pro
 
 def beyond(ground: Ground, by: NetworkSpec, to: NetworkSpec, address: Address) -> Optional[Verdict]:
     """Where one of the two networks is the LAN itself, which others answer for too."""
-    if by.driver == "bridge" and ground.apart(to, address):
+    if by.bridged and ground.apart(to, address):
         return Verdict(False, f"network {to.name} has no host_shim, and no other way leads there")
-    if to.driver == "bridge" and to.options.modes[address.version] == NAT and not to.options.trusted:
+    if to.bridged and to.options.modes[address.version] == NAT and not to.options.trusted:
         return Verdict(False, "they have no network in common")
     return None
 

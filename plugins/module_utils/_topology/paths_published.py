@@ -125,7 +125,7 @@ def judge(ground: Ground, door: Door, client: ContainerSpec, address: Address) -
     if way is None:
         return Verdict(False, f"none of the networks of {client.name} leads elsewhere")
     by, to = ground.networks[way.network.name], ground.networks[door.server.network.name]
-    if by.driver != "bridge":
+    if not by.bridged:
         return None  # It leaves for the LAN, and what comes back is for the LAN to say.
     if by is not to and (by.internal or to.internal):
         return Verdict(False, f"network {(by if by.internal else to).name} is internal")

@@ -39,6 +39,13 @@ def overlap(one: Network, other: Network) -> bool:
     return one.version == other.version and one.overlaps(other)
 
 
+def overlays() -> Iterator[Network]:
+    """Docker's for overlays: 10.0.0.0/8 in /24s (moby, daemon/libnetwork/ipamutils), but for the first, which its ingress network has."""
+    found = ip_network("10.0.0.0/8").subnets(new_prefix=24)
+    next(found)
+    yield from found
+
+
 def unique_local(whose: str, owner: str, network: str) -> Iterator[IPv6Network]:
     """/64s of an own /48 (RFC 4193, but for the randomness: the same machine, topology and network have the same one)."""
     prefix = int.from_bytes(b"\xfd" + hashlib.sha256(whose.encode()).digest()[:5], "big") << 80

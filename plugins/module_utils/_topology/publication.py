@@ -35,7 +35,7 @@ def is_translated(endpoint: Endpoint, version: int) -> bool:
     """Whether the host can send there what comes to its own address: it has one on the bridge, and is to."""
     options = endpoint.network.options
     hidden = version == 4 and options.inhibit_ipv4
-    return endpoint.network.driver == "bridge" and options.modes[version] != ROUTED and not hidden
+    return endpoint.network.bridged and options.modes[version] != ROUTED and not hidden
 
 
 def on(port: PortSpec, endpoint: Endpoint, version: int) -> Optional[Address]:
@@ -80,7 +80,7 @@ def unserved(site: Site, container: ContainerSpec) -> Iterator[str]:
         why = "none of its networks leads outside"
         if leading:
             network = leading[0][1].network
-            hidden = network.driver == "bridge"
+            hidden = network.bridged
             why = "has no address on the host (inhibit_ipv4)" if hidden else "is the LAN itself"
             why = f"network {network.name} {why}"
         yield f"{container.what}.ports: nothing is published, since {why}"

@@ -22,6 +22,7 @@ from .._model.rule import Ports
 from .._model.state import Allocation, Inside, Lease, NetworkLease, State
 from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, ContainerSpec, Document, EndpointSpec
 from .._model.veth import Veth
+from .._model.vxlan import Vxlan
 from . import names
 from .site import DEFAULT_SPEC
 
@@ -37,6 +38,7 @@ def merge(saved: Allocation, seen: Allocation) -> Allocation:
         {**seen.networks, **saved.networks},
         {**seen.endpoints, **saved.endpoints},
         {**seen.ports, **saved.ports},
+        elsewhere=saved.elsewhere,
     )
 
 
@@ -106,7 +108,7 @@ def bridges(
         device, shim = "", network.options.shim
         gateways: dict[Network, Address] = {}
         found: dict[int, Network] = {}
-        if network.driver == "bridge":
+        if network.bridged:
             device = network.device or names.device(owner, name)
             link = world.links.get(LinkKey(None, device))
             if link is None or not isinstance(link.data, Bridge) or link.owner != owner:
@@ -120,8 +122,10 @@ def bridges(
         mine: dict[int, Address] = {}
         for one in usable(own) if own and own.owner == owner else ():
             mine.setdefault(one.version, one.ip)
+        end = world.links.get(LinkKey(None, names.tunnel(owner, name)))
+        vni = end.data.vni if end and isinstance(end.data, Vxlan) and end.owner == owner else None
         if found:
-            yield name, NetworkLease(device, tuple(found[version] for version in sorted(found)), gateways, mine)
+            yield name, NetworkLease(device, tuple(found[version] for version in sorted(found)), gateways, mine, vni)
 
 
 def publications(

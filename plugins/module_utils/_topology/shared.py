@@ -34,7 +34,7 @@ def follow(site: Site, earlier: Allocation) -> Iterator[Union[Segment, Service]]
     for other in site.beside(common):
         names = plan_servers(other, address_book(other))
         for network in other.networks:
-            if network.driver == "bridge" and not network.external and other.device(network) in common:
+            if network.bridged and not network.external and other.device(network) in common:
                 yield segment(other, network, names.resolvers.get(network.name, {}))
         yield from names.services
 

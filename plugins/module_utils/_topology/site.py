@@ -66,6 +66,14 @@ class Endpoint(NamedTuple):
         return self.given.gateways.get(mine.network) if mine else None
 
 
+class Remote(NamedTuple):
+    """An endpoint on another host, with what it was given there."""
+
+    container: ContainerSpec
+    spec: EndpointSpec
+    lease: Lease
+
+
 def subnet_of(given: NetworkLease, address: Address) -> Optional[Network]:
     return next((subnet for subnet in given.subnets if address in subnet), None)
 
@@ -85,7 +93,8 @@ def addresses(given: NetworkLease, lease: Lease) -> dict[int, Interface]:
 class Site:
     """The document's part, with what was chosen for it.
 
-    `earlier` is what was, as it is saved. `mtus` are of the host's links, by name. `documents` are those of the host's
+    `earlier` is what was, as it is saved. `mtus` are of the host's links, by name. `peers` are the addresses at which hosts
+    reach each other, by name, this one's too. `documents` are those of the host's
     other topologies, by name, as far as they were asked for; None is one that cannot be read any more.
     """
 
@@ -95,6 +104,7 @@ class Site:
     around: Surroundings
     earlier: Allocation = field(default_factory=Allocation)
     mtus: Mapping[str, int] = field(default_factory=dict)
+    peers: Mapping[str, Address] = field(default_factory=dict)
     documents: dict[str, Optional[Document]] = field(default_factory=dict, compare=False, repr=False)
     # Endpoints by container, once they were asked for.
     found: dict[str, list[Endpoint]] = field(default_factory=dict, compare=False, repr=False)
@@ -152,7 +162,9 @@ class Site:
                 if document is not None:
                     self.documents[self.owner] = self.document
                     around = replace(self.around, states={**self.around.states, self.owner: mine})
-                    yield Site(document, state.host, state.allocation, around, documents=self.documents)
+                    yield Site(
+                        document, state.host, state.allocation, around, peers=state.peers, documents=self.documents
+                    )
 
     def given(self, name: str) -> NetworkLease:
         return self.allocation.networks.get(name, NetworkLease())
@@ -183,6 +195,14 @@ class Site:
         """Where its default route is to lead. A real container that has one keeps that."""
         inside = self.around.inside.get(container.netns or "")
         return None if inside and version in inside.leads else by_default(self.endpoints(container), version)
+
+    def remotes(self, network: str) -> Iterator[Remote]:
+        """A network's endpoints on other hosts, as far as they have been given addresses."""
+        for (container, name), lease in self.allocation.elsewhere.items():
+            one = self.document.containers.get(container)
+            spec = next((spec for spec in one.endpoints if spec.network == name), None) if one else None
+            if one and spec and name == network:
+                yield Remote(one, spec, lease)
 
     def all_endpoints(self) -> Iterator[Endpoint]:
         for container in self.containers:

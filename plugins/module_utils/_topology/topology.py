@@ -8,21 +8,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import Any, Optional
 
 from .._model.errors import InvalidRequest
 from .._model.hosts import HostsKey
-from .._model.link import Link, LinkKey
+from .._model.link import Address, Link, LinkKey
 from .._model.plan import Question, Wanted, World
-from .._model.state import Allocation, Lease, State
+from .._model.state import Allocation, State
 from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, ContainerSpec, Document
-from . import container, network, publication
-from .addresses import shim_of
+from . import container, network, normalise, overlay, publication
 from .allocate import allocate
 from .document import read
+from .leases import Leases, leases, strange_vnis, told, underlay
 from .nameservice import plan_names
 from .recall import inside, recall
 from .shared import follow, unread, uproots
@@ -35,7 +34,7 @@ HOSTS = HostsKey(None, "/etc/hosts")
 class Topology:
     """One host's part of a document.
 
-    `raw` is the document as it was given, to be kept. `leases` are addresses in use on other hosts, by (container, network).
+    `raw` is the document as it was given, to be kept. `peers`: the address at which each host is reached by the others.
     """
 
     def __init__(
@@ -43,13 +42,14 @@ class Topology:
         document: Document,
         host: Optional[str],
         raw: Mapping[str, Any],
-        leases: Mapping[tuple[str, str], Lease],
+        leases: Leases,
+        peers: Optional[Mapping[str, Address]] = None,
         present: bool = True,
         adopt: bool = False,
         recreate: bool = False,
     ) -> None:
         self.document = document if present else Document(document.name)
-        self.host, self.raw, self.leases = host, raw, leases
+        self.host, self.raw, self.leases, self.peers = host, raw, leases, peers or {}
         self.present, self.adopt, self.recreate = present, adopt, recreate
         self.warnings: list[str] = list(document.warnings) if present else []
         self.site: Optional[Site] = None
@@ -62,6 +62,7 @@ class Topology:
             filters={None},
             files={HOSTS},
             owners={document.name, RESERVED_OWNER},
+            peers=set(self.peers.values()),
             states=True,
             survey=True,
             owned=True,
@@ -89,7 +90,7 @@ class Topology:
         attached = tuple(one.netns for one in site.containers if one.netns and not is_ours(one.netns))
         left = [*detached(saved, attached)] if saved else []
         found += [self.wish(f"topology {site.owner}", value, present=False) for value in left]
-        state = State(site.owner, self.host, self.raw, site.allocation, attached)
+        state = State(site.owner, self.host, self.raw, site.allocation, attached, dict(self.known_peers()))
         lost = container.lost(site)
         if saved and (bridge or left or lost):
             state = replace(state, meanwhile=meanwhile(saved, state, lost))
@@ -104,12 +105,20 @@ class Topology:
         saved = world.states.get(name)
         if not self.present:
             return Site(self.document, self.host, Allocation(), around)
-        known = recall(self.document, self.host, world, saved)
-        allocation, warnings = allocate(self.document, self.host, around, known, self.leases)
-        self.warnings += warnings
         mtus = {key.name: link.mtu for key, link in world.links.items() if key.netns is None and link.mtu}
+        around = replace(around, vnis=strange_vnis(name, world), underlay=underlay(name, self.host, self.peers, world))
+        known = told(self.document, self.host, recall(self.document, self.host, world, saved), self.leases)
+        allocation, warnings = allocate(
+            self.document, self.host, around, known, self.leases.endpoints, self.leases.networks
+        )
+        self.warnings += warnings
         earlier = saved.allocation if saved else Allocation()
-        return Site(self.document, self.host, allocation, around, earlier, mtus)
+        return Site(self.document, self.host, allocation, around, earlier, mtus, self.peers)
+
+    def known_peers(self) -> Iterator[tuple[str, Address]]:
+        """Of the document's hosts those that are known. Who else the inventory has is not for this topology to keep."""
+        hosts = {self.host, *self.document.hosts}
+        yield from ((name, address) for name, address in self.peers.items() if name in hosts)
 
     def used_default(self, world: World) -> bool:
         saved = world.states.get(self.document.name)
@@ -127,6 +136,9 @@ class Topology:
         for one in site.networks:
             if one.driver == "macvlan":
                 yield from ((one.what, value) for value in network.macvlan(site, one))
+            elif one.driver == "overlay":
+                yield from ((one.what, value) for value in overlay.overlay(site, one))
+                yield one.what, overlay.segment(site, one, names.resolvers.get(one.name, {}))
             elif not one.external:
                 yield from ((one.what, value) for value in network.bridge(site, one))
                 yield one.what, network.segment(site, one, names.resolvers.get(one.name, {}))
@@ -150,10 +162,11 @@ def report(site: Site) -> dict[str, Any]:
     networks = {
         one.name: {
             "driver": one.driver,
-            "device": site.device(one) if one.driver == "bridge" else None,
+            "device": site.device(one) if one.bridged else None,
             "subnets": [str(subnet) for subnet in site.given(one.name).subnets],
             "gateways": [str(gateway) for gateway in site.given(one.name).gateways.values()],
             "host_shim": [str(address) for address in site.given(one.name).shim.values()],
+            **({"vni": site.given(one.name).vni, "mtu": site.given(one.name).mtu} if one.driver == "overlay" else {}),
         }
         for one in site.networks
     }
@@ -206,18 +219,16 @@ def prepare(params: Mapping[str, Any]) -> Topology:
         # Its last container may have moved to another host: what is left here goes.
         away = f"topology {document.name}: host {host!r} is none of the document's ({known}), so nothing of it is to be here"
         document = replace(document, warnings=(*document.warnings, away))
-    return Topology(document, host, raw, leases(params["leases"]), present, params["adopt"], params["recreate"])
+    given = leases(params["leases"])
+    return Topology(document, host, raw, given, peers(document, params), present, params["adopt"], params["recreate"])
 
 
-def leases(reports: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Lease]:
-    """Addresses in use elsewhere, from what this module returned there."""
-    found = {}
-    for report_of in reports:
-        for name, one in report_of.get("networks", {}).items() if report_of.get("host") else ():
-            own = {address.version: address for address in map(ip_address, one.get("host_shim", ()))}
-            found[(shim_of(report_of["host"]), name)] = Lease(own.get(4), own.get(6))
-        for name, one in report_of.get("containers", {}).items():
-            for of, has in one.get("networks", {}).items():
-                four, six = (has.get(word) and ip_address(has[word]) for word in ("ipv4_address", "ipv6_address"))
-                found[(name, of)] = Lease(four, six, has.get("mac_address"))
+def peers(document: Document, params: Mapping[str, Any]) -> dict[str, Address]:
+    """The addresses at which hosts reach each other, by name. Errors: InvalidRequest."""
+    what, found = f"topology {document.name}", {}
+    for name, address in (params["peers"] or {}).items():
+        found[name] = normalise.address(what, f"peers.{name}", str(address))
+        if found[name].is_unspecified or found[name].is_multicast or found[name].is_loopback:
+            why = "is no address at which other hosts reach one"
+            raise normalise.refuse(what, f"peers.{name}", address, why, "give the host's address on the underlay")
     return found

@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""What one host is told of the others before it chooses: what they have, and what was chosen for all hosts at once.
+
+Both come in the form in which module `topology` returns what a host is (topology.py `report`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_network
+from typing import Any, Optional
+
+from .._model.errors import Conflict
+from .._model.link import Address
+from .._model.plan import World
+from .._model.state import Allocation, Lease, NetworkLease, Underlay
+from .._model.topology import Document
+from .._model.vxlan import Vxlan
+from .addresses import shim_of
+
+
+@dataclass(frozen=True)
+class Leases:
+    """By (container, network); a host's own child of a macvlan network stands there as `addresses.shim_of` has it.
+
+    `networks`: what hosts have together was given. Of a network that is not told only endpoints are.
+    """
+
+    endpoints: Mapping[tuple[str, str], Lease] = field(default_factory=dict)
+    networks: Mapping[str, NetworkLease] = field(default_factory=dict)
+
+
+def leases(reports: Iterable[Mapping[str, Any]]) -> Leases:
+    endpoints: dict[tuple[str, str], Lease] = {}
+    networks: dict[str, NetworkLease] = {}
+    for report in reports:
+        for name, one in report.get("networks", {}).items() if report.get("host") else ():
+            own = {address.version: address for address in map(ip_address, one.get("host_shim", ()))}
+            endpoints[(shim_of(report["host"]), name)] = Lease(own.get(4), own.get(6))
+            networks.setdefault(name, network(one))
+        for name, one in report.get("containers", {}).items():
+            for of, has in one.get("networks", {}).items():
+                four, six = (has.get(word) and ip_address(has[word]) for word in ("ipv4_address", "ipv6_address"))
+                endpoints[(name, of)] = Lease(four, six, has.get("mac_address"))
+    return Leases(endpoints, networks)
+
+
+def network(words: Mapping[str, Any]) -> NetworkLease:
+    subnets = tuple(ip_network(one) for one in words.get("subnets", ()))
+    gateways = {
+        subnet: one for one in map(ip_address, words.get("gateways", ())) for subnet in subnets if one in subnet
+    }
+    return NetworkLease("", subnets, gateways, vni=words.get("vni"), mtu=words.get("mtu"))
+
+
+def told(document: Document, host: Optional[str], known: Allocation, given: Leases) -> Allocation:
+    """What was known, but for what hosts share: of that what all were told counts. A network's device stays."""
+    networks, endpoints = dict(known.networks), dict(known.endpoints)
+    shared = {one.name for one in document.networks.values() if one.shared}
+    for name, lease in given.networks.items():
+        if name in shared and lease.subnets:
+            had = networks.get(name, NetworkLease())
+            networks[name] = replace(lease, device=had.device, shim=had.shim, mtu=had.mtu)
+    for one in document.on(host):
+        for key in [(one.name, spec.network) for spec in one.endpoints if spec.network in shared]:
+            if key in given.endpoints:
+                interface = endpoints.get(key, Lease()).interface
+                endpoints[key] = replace(given.endpoints[key], interface=interface)
+    return replace(known, networks=networks, endpoints=endpoints)
+
+
+def strange_vnis(owner: str, world: World) -> dict[int, str]:
+    """Numbers of VXLANs on the host that are not the owner's."""
+    here = (one for one in world.links.values() if one.key.netns is None and one.owner != owner)
+    return {one.data.vni: one.key.name for one in here if isinstance(one.data, Vxlan) and one.data.vni is not None}
+
+
+def underlay(owner: str, host: Optional[str], peers: Mapping[str, Address], world: World) -> Optional[Underlay]:
+    """How this host reaches the others: None without any. Errors: Conflict, where its own address among them is not its own."""
+    reached = world.surroundings.reached
+    own = peers.get(host) if host is not None else None
+    if own is not None and (own not in reached or reached[own].source != own):
+        why = f"{own} is said to be this host's address, {host}, and it has none such"
+        raise Conflict(
+            f"topology {owner}", why, "correct it in peers (for the role: docknet_underlay in the inventory)"
+        )
+    ways = [reached[address] for name, address in peers.items() if name != host and address in reached]
+    ways += [reached[own]] if own is not None else []
+    if not ways:
+        return None
+    sizes = {key.name: link.mtu for key, link in world.links.items() if key.netns is None and link.mtu}
+    return Underlay(own or ways[0].source, ways[0].device, min(sizes.get(way.device, 1500) for way in ways))

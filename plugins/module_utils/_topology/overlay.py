@@ -1,0 +1,170 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""An overlay network -> what it is on a host: a bridge, and a VXLAN that carries its frames to the other hosts.
+
+On each host the bridge has the gateway's address and one MAC address, so that a container finds its own host there,
+wherever it is: the way to outside, published ports and names are those of a bridge network. Where each container is,
+the hosts are told, and ask nobody: an entry for its MAC address, a neighbour for each of its addresses. So nothing is
+flooded, and questions for addresses (ARP, neighbour solicitations) are answered by the asker's own bridge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from ipaddress import collapse_addresses, ip_network
+from typing import Any, Optional
+
+from .._model.errors import Conflict, DocknetError, Missing
+from .._model.link import Address, Link, LinkKey, Neighbour, Network
+from .._model.segment import Segment
+from .._model.state import Allocation, NetworkLease, Surroundings, Underlay
+from .._model.topology import Document, NetworkSpec
+from .._model.vxlan import OVERHEAD, PORT, Forward, Vxlan
+from . import names
+from .link import derived_mac
+from .network import bridge, settings
+from .network import segment as network_segment
+from .site import VERSIONS, Remote, Site
+
+# Ethernet's, less what a VXLAN over IPv4 takes: of a network that is on no second host yet.
+MTU = 1500 - OVERHEAD[4]
+# Docker's begin there (moby, daemon/libnetwork/drivers/overlay/ovmanager).
+FIRST_VNI, LAST_VNI = 4096, 2**24 - 1
+STATIC, EVPN = "static", "evpn"
+
+
+def overlay(site: Site, network: NetworkSpec) -> Iterator[Any]:
+    """All that it is on the host, but for its part of the packet filter. Errors: Missing, where a host's address is not known."""
+    away = list(site.remotes(network.name)) if network.options.control == STATIC else []
+    for value in bridge(site, network):
+        if isinstance(value, Link):
+            yield replace(value, neighbours=frozenset(neighbours(away)))
+        else:
+            yield value
+    if not crosses(site, network):
+        return
+    given, key = site.given(network.name), LinkKey(None, names.tunnel(site.owner, network.name))
+    local = underlay(site, network)
+    yield Link(
+        key,
+        data=Vxlan(given.vni, local, PORT, learning=False),
+        owner=site.owner,
+        mac=derived_mac(site.owner, key),
+        mtu=given.mtu,
+        master=site.device(network),
+        port_learning=False,
+        neigh_suppress=True,
+        up=True,
+        forwards=frozenset(forwards(site, network, away)),
+    )
+    yield from settings(key, ipv6=False)
+
+
+def crosses(site: Site, network: NetworkSpec) -> bool:
+    """Whether frames leave the host; with a routing daemon, others may come at any time."""
+    others = [one for one in site.document.hosts_of(network.name) if one != site.host]
+    return bool(others) or network.options.control == EVPN
+
+
+def neighbours(away: list[Remote]) -> Iterator[Neighbour]:
+    for one in away:
+        for address in (one.lease.ipv4, one.lease.ipv6):
+            if address and one.lease.mac:
+                yield Neighbour(address, one.lease.mac)
+
+
+def forwards(site: Site, network: NetworkSpec, away: list[Remote]) -> Iterator[Forward]:
+    for one in away:
+        if one.lease.mac:
+            yield Forward(one.lease.mac, peer(site, network, one.container.host or ""))
+
+
+def segment(site: Site, network: NetworkSpec, resolvers: Mapping[Address, int]) -> Segment:
+    """Its part of the packet filter: a bridge's, and who may send to its VXLAN."""
+    found = network_segment(site, network, resolvers)
+    if not crosses(site, network):
+        return found
+    ports = found.ports if found.icc else found.ports | {names.tunnel(site.owner, network.name)}
+    vni = site.given(network.name).vni
+    return replace(found, ports=ports, vni=vni, vteps=frozenset(vteps(site, network)))
+
+
+def vteps(site: Site, network: NetworkSpec) -> Iterator[Network]:
+    """The other hosts of the network. A routing daemon brings in hosts that no run here knows of: those of the underlay's subnet."""
+    found = {ip_network(peer(site, network, one)) for one in site.document.hosts_of(network.name) if one != site.host}
+    local = underlay(site, network)
+    if network.options.control == EVPN:
+        found |= {one.network for one in site.around.on_link if local in one.network}
+    for version in VERSIONS:
+        yield from collapse_addresses(one for one in found if one.version == version)  # type: ignore[type-var]
+
+
+def peer(site: Site, network: NetworkSpec, host: str) -> Address:
+    if host not in site.peers:
+        why = f"it is on host {host} too, and the address at which that one is reached is not known"
+        raise Missing(network.what, why, f"give the address of {host} in peers (the role does, from docknet_underlay)")
+    return site.peers[host]
+
+
+def underlay(site: Site, network: NetworkSpec) -> Address:
+    """The host's own address on the way to the others."""
+    if site.around.underlay is None:
+        why = "this host has no address from which the others are reached"
+        way_out = "give its own in peers (the role does, from docknet_underlay), or a route to the others"
+        raise Missing(network.what, why, way_out)
+    return site.around.underlay.address
+
+
+# -- what is chosen -------------------------------------------------------------------------------------------
+
+
+def vni(
+    document: Document,
+    network: NetworkSpec,
+    known: Allocation,
+    around: Surroundings,
+    given: Mapping[str, NetworkLease],
+    errors: list[DocknetError],
+) -> Optional[int]:
+    """The one that is said, else the one it had, else one from a hash of its name: the same on all hosts.
+
+    `given`: what this topology's networks have been given so far. Errors: Conflict, where a said one is somebody's.
+    """
+    taken = dict(taken_vnis(document, network, around, given))
+    said = network.options.vni
+    if said is not None:
+        if said in taken:
+            errors.append(Conflict(network.what, f"vni {said} is {taken[said]}'s already", "choose another"))
+        return said
+    had = known.networks.get(network.name, NetworkLease()).vni
+    if had is not None and had not in taken:
+        return had
+    reserved = {lease.vni for lease in known.networks.values()} | taken.keys()
+    start = int(names.digest(document.name, network.name)[:8], 16)
+    size = LAST_VNI - FIRST_VNI + 1
+    return next(one for one in (FIRST_VNI + (start + step) % size for step in range(size)) if one not in reserved)
+
+
+def taken_vnis(
+    document: Document, network: NetworkSpec, around: Surroundings, given: Mapping[str, NetworkLease]
+) -> Iterator[tuple[int, str]]:
+    """The numbers that are not to be had, and whose they are."""
+    yield from ((number, f"interface {device} of this host") for number, device in around.vnis.items())
+    for topology, state in around.states.items():
+        for name, lease in state.allocation.networks.items():
+            if lease.vni is not None:
+                yield lease.vni, f"network {name} of topology {topology}"
+    for one in document.networks.values():
+        number = one.options.vni or given.get(one.name, NetworkLease()).vni
+        if number is not None and one.name != network.name:
+            yield number, f"network {one.name}"
+
+
+def mtu(way: Underlay) -> int:
+    """How large a packet fits into the underlay's, with all that is put before it."""
+    return way.mtu - OVERHEAD[way.address.version]
