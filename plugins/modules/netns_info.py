@@ -61,11 +61,11 @@ OPTIONS = {"name": {"type": "str"}, "owner": {"type": "str"}}
 def answer(host, params):
     what = "netns_info"
     name = params["name"] and normalise.netns_name(what, "name", params["name"])
-    return info.namespaces(host, name, params["owner"] and normalise.owner(what, params["owner"]))
+    return {"namespaces": info.namespaces(host, name, params["owner"] and normalise.owner(what, params["owner"]))}
 
 
 def main():
-    main_info("namespaces", answer, OPTIONS)
+    main_info(answer, OPTIONS)
 
 
 if __name__ == "__main__":

@@ -27,10 +27,17 @@ options:
   host:
     description: Which of the document's hosts this one is. Left out, the document must not name hosts, and all of it is built here.
     type: str
+  peers:
+    description:
+      - The addresses at which hosts reach each other, by name, for networks that span them. This one's is taken from them too, where it is there.
+      - Packets of an overlay are sent to these, and taken from nobody else.
+    type: dict
+    version_added: 0.3.0
   leases:
     description:
       - Addresses in use on other hosts, as the RV(topology) that this module returned there.
       - They are not given to containers of this host on networks that span hosts.
+      - What P(netwright.docknet.allocation#filter) has chosen for all hosts, this one among them, is taken as it is.
     type: list
     elements: dict
     default: []

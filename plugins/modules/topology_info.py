@@ -22,6 +22,26 @@ options:
   name:
     description: The one topology to return. Left out, all of them. One that is not kept here gives an empty list.
     type: str
+  topology:
+    description:
+      - A document, for which RV(gathered) is returned, what has to be known of each of its hosts before something is chosen for all of them.
+      - Role C(netwright.docknet.topology) does so.
+    type: dict
+    version_added: 0.3.0
+  host:
+    description: With O(topology), which of its hosts this one is.
+    type: str
+    version_added: 0.3.0
+  peers:
+    description: With O(topology), the addresses at which its hosts reach each other, by name, as in M(netwright.docknet.topology).
+    type: dict
+    version_added: 0.3.0
+  absent:
+    description: With O(topology), hosts that cannot be asked themselves. What is kept here of their containers is returned too.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
 seealso:
   - module: netwright.docknet.topology
 author:
@@ -84,21 +104,38 @@ topologies:
       elements: dict
       returned: always
       sample: [{"name": "eth0", "netns": "web", "kind": "veth", "up": true, "mtu": 1500, "addresses": ["172.18.0.2/16"]}]
+gathered:
+  description:
+    - What the host has had of O(topology), and what else it has that must be done without.
+    - For the filter P(netwright.docknet.allocation#filter).
+  returned: when O(topology) is given
+  type: dict
+  sample: {"host": "node1", "built": true, "underlay": {"address": "192.0.2.1", "device": "eth0", "mtu": 1500}}
 """
 
 from ansible_collections.netwright.docknet.plugins.module_utils._engine import info
 from ansible_collections.netwright.docknet.plugins.module_utils._engine.run import main_info
-from ansible_collections.netwright.docknet.plugins.module_utils._topology import normalise
+from ansible_collections.netwright.docknet.plugins.module_utils._topology import gather, normalise
 
-OPTIONS = {"name": {"type": "str"}}
+OPTIONS = {
+    "name": {"type": "str"},
+    "topology": {"type": "dict"},
+    "host": {"type": "str"},
+    "peers": {"type": "dict"},
+    "absent": {"type": "list", "elements": "str", "default": []},
+}
 
 
 def answer(host, params):
-    return info.topologies(host, params["name"] and normalise.owner("topology_info", params["name"]))
+    found = {"topologies": info.topologies(host, params["name"] and normalise.owner("topology_info", params["name"]))}
+    if params["topology"] is not None:
+        design = gather.prepare(params)
+        found["gathered"] = gather.tell(design, params["absent"], host.observe(design.question))
+    return found
 
 
 def main():
-    main_info("topologies", answer, OPTIONS)
+    main_info(answer, OPTIONS)
 
 
 if __name__ == "__main__":

@@ -159,8 +159,8 @@ def difference(todo: Plan) -> dict[str, dict[str, Any]]:
     return {"before": {name: before[name] for name in names}, "after": {name: after[name] for name in names}}
 
 
-def main_info(sort: str, answer: Callable[[Host, dict[str, Any]], Sequence[Any]], options: dict[str, Any]) -> None:
-    """A whole module that only reads: `answer` gives what is returned as `sort`."""
+def main_info(answer: Callable[[Host, dict[str, Any]], dict[str, Any]], options: dict[str, Any]) -> None:
+    """A whole module that only reads: `answer` gives what is returned."""
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     try:
         need_root("it looks into namespaces")
@@ -168,7 +168,7 @@ def main_info(sort: str, answer: Callable[[Host, dict[str, Any]], Sequence[Any]]
             found = answer(host, module.params)
     except DocknetError as error:
         module.fail_json(msg=str(error), failure=failure(error))
-    module.exit_json(changed=False, **{sort: found})
+    module.exit_json(changed=False, **found)
 
 
 def main_trial(options: dict[str, Any], prepare: Callable[[dict[str, Any]], trial.Design]) -> None:

@@ -94,11 +94,12 @@ class State:
 
 
 class OnLink(NamedTuple):
-    """A subnet that the host reaches without a next hop. `owner` None: the link is nobody's of ours."""
+    """A subnet that a host reaches without a next hop. `owner` None: the link is nobody's of ours. `host` None: it is this one."""
 
     network: Network
     device: str
     owner: Optional[str] = None
+    host: Optional[str] = None
 
 
 class Listener(NamedTuple):

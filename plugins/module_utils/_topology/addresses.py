@@ -133,14 +133,15 @@ def endpoints(
 
 
 def elsewhere(document: Document, host: Optional[str], chosen: Chosen) -> dict[tuple[str, str], Lease]:
-    """What the endpoints of other hosts have on networks that this one shares with them."""
-    here = {one.name for one in document.on(host)}
+    """What the endpoints of other hosts have on networks that this one shares with them, and those hosts' own children of macvlans."""
+    here = {*(one.name for one in document.on(host)), shim_of(host)}
+    macs = {(one.name, spec.network): spec.mac for one in document.containers.values() for spec in one.endpoints}
     found = {}
-    for one in document.containers.values():
-        for spec in one.endpoints if one.name not in here else ():
-            four, six = (chosen.get((one.name, spec.network, version)) for version in VERSIONS)
-            if four or six:
-                found[(one.name, spec.network)] = Lease(four, six, spec.mac or names.mac(four, six))
+    for name, network, _version in chosen:
+        if name not in here:
+            four, six = (chosen.get((name, network, version)) for version in VERSIONS)
+            mac = macs.get((name, network)) or (names.mac(four, six) if (name, network) in macs else None)
+            found[(name, network)] = Lease(four, six, mac)
     return found
 
 
@@ -209,7 +210,7 @@ def by_others(space: Space, around: Surroundings, lan: bool) -> None:
                             space.taken.setdefault(address, f"the {what} of network {network} of topology {name}")
     for address in around.addresses if lan else ():
         if space.holds(address):
-            space.taken.setdefault(address, "an address of this host")
+            space.taken.setdefault(address, "a host's own address")
 
 
 def said(claim: Claim, errors: list[DocknetError]) -> bool:

@@ -65,8 +65,9 @@ def told(document: Document, host: Optional[str], known: Allocation, given: Leas
     shared = {one.name for one in document.networks.values() if one.shared}
     for name, lease in given.networks.items():
         if name in shared and lease.subnets:
-            had = networks.get(name, NetworkLease())
-            networks[name] = replace(lease, device=had.device, shim=had.shim, mtu=had.mtu)
+            had, shim = networks.get(name, NetworkLease()), given.endpoints.get((shim_of(host), name), Lease())
+            own: dict[int, Address] = {address.version: address for address in (shim.ipv4, shim.ipv6) if address}
+            networks[name] = replace(lease, device=had.device, shim=own or had.shim, mtu=had.mtu)
     for one in document.on(host):
         for key in [(one.name, spec.network) for spec in one.endpoints if spec.network in shared]:
             if key in given.endpoints:

@@ -58,7 +58,7 @@ def elsewhere(around: Surroundings, owner: str, device: str) -> Iterator[tuple[N
     """What others have, and who: subnets on links that are not the owner's, and those of other topologies."""
     for one in around.on_link:
         if one.owner != owner and one.device != device:
-            yield one.network, f"the subnet of {one.device} on this host ({one.network})"
+            yield one.network, f"the subnet of {one.device} on {one.host or 'this host'} ({one.network})"
     for name, state in around.states.items():
         for network, lease in state.allocation.networks.items():
             if lease.device and lease.device != device:

@@ -1,0 +1,160 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""What hosts share, chosen once for all of them: subnets, addresses, the numbers and the MTU of overlays.
+
+It is the choice that one host makes, made for one that stands for all: it has every container, and around it is
+whatever is around any of them. So addresses are chosen, and kept, by the same rules everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Optional
+
+from .._model.errors import Missing
+from .._model.state import Allocation, Lease, NetworkLease, Surroundings
+from .._model.topology import EVERYWHERE, Document
+from . import overlay
+from .addresses import shim_of
+from .allocate import allocate
+from .document import read
+from .gather import Told
+
+
+def choose(raw: Mapping[str, Any], words: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The document, and what each host tells (gather.py) -> `leases` for all of them. Errors: InvalidRequest, Conflict, Missing, Several.
+
+    Hosts that do not tell anything count as they are known to those that do.
+    """
+    document = shared_part(read(raw))
+    told = [*words]
+    complete(document, told)
+    hosts = [Told.read(one) for one in told]
+    chosen, _warnings = allocate(
+        document, EVERYWHERE, together(hosts), known(document, hosts), shims(hosts), sizes(document, hosts)
+    )
+    return [report(document, host, chosen) for host in document.hosts]
+
+
+def shared_part(document: Document) -> Document:
+    """The document with nothing in it but networks that hosts share, and who is on them."""
+    networks = {name: one for name, one in document.networks.items() if one.shared and not one.external}
+    containers = {}
+    for name, one in document.containers.items():
+        endpoints = tuple(spec for spec in one.endpoints if spec.network in networks)
+        if endpoints:
+            containers[name] = replace(one, endpoints=endpoints, ports=(), links=())
+    return replace(document, networks=networks, containers=containers)
+
+
+def complete(document: Document, told: Sequence[Mapping[str, Any]]) -> None:
+    """Errors: Missing, where somebody does not tell what he has, and none who does can have heard of it."""
+    absent = [host for host in document.hosts if host not in {one["host"] for one in told}]
+    if absent and not any(one["built"] for one in told):
+        why = f"what {', '.join(absent)} {'has' if len(absent) == 1 else 'have'} of it is not known to any host of this run"
+        raise Missing(f"topology {document.name}", why, "run it on all of its hosts once")
+
+
+def together(hosts: Sequence[Told]) -> Surroundings:
+    """What is around any of them is around all."""
+    around = [one.around for one in hosts]
+    return Surroundings(
+        on_link=tuple(dict.fromkeys(each for one in around for each in one.on_link)),
+        routed=tuple(dict.fromkeys(each for one in around for each in one.routed)),
+        servers=tuple(dict.fromkeys(each for one in around for each in one.servers)),
+        states={name: state for one in around for name, state in one.states.items()},
+        addresses=frozenset(each for one in around for each in one.addresses),
+        vnis={number: device for one in around for number, device in one.vnis.items()},
+    )
+
+
+def known(document: Document, hosts: Sequence[Told]) -> Allocation:
+    """What networks and endpoints have had: on the host that has them, on the one that had them, as others know it."""
+    networks: dict[str, NetworkLease] = {}
+    for name in document.networks:
+        had = (one.known.networks[name] for one in hosts if name in one.known.networks)
+        first = next((lease for lease in had if lease.subnets), None)
+        if first is not None:
+            networks[name] = first
+    by_host = {one.host: one.known.endpoints for one in hosts}
+    everybody = {key: lease for one in hosts for key, lease in one.known.endpoints.items()}
+    heard = {key: lease for one in hosts for key, lease in one.known.elsewhere.items()}
+    endpoints = {}
+    for container in document.containers.values():
+        own: Mapping[tuple[str, str], Lease] = by_host.get(container.host or "", {})
+        for spec in container.endpoints:
+            key = (container.name, spec.network)
+            lease = own.get(key) or heard.get(key) or everybody.get(key)
+            if lease is not None:
+                endpoints[key] = lease
+    return Allocation(networks, endpoints)
+
+
+def shims(hosts: Sequence[Told]) -> dict[tuple[str, str], Lease]:
+    """What the hosts' own children of macvlan networks have."""
+    heard = {key: lease for one in hosts for key, lease in one.known.elsewhere.items()}
+    own = {
+        (shim_of(one.host), name): Lease(lease.shim.get(4), lease.shim.get(6))
+        for one in hosts
+        for name, lease in one.known.networks.items()
+    }
+    return {**heard, **own}
+
+
+def sizes(document: Document, hosts: Sequence[Told]) -> dict[str, NetworkLease]:
+    """The MTU of each overlay: what fits into the underlay of every host that is on it."""
+    ways = {one.host: one.around.underlay for one in hosts}
+    had = {name: lease.mtu for one in hosts for name, lease in one.known.networks.items()}
+    found = {}
+    for name, network in document.networks.items():
+        if network.driver == "overlay":
+            fit = [overlay.mtu(way) for host in document.hosts_of(name) for way in [ways.get(host)] if way]
+            silent = [had.get(name)] if any(host not in ways for host in document.hosts_of(name)) else []
+            found[name] = NetworkLease(mtu=min([*fit, *filter(None, silent)], default=None))
+    return found
+
+
+# -- what the hosts are told ----------------------------------------------------------------------------------
+
+
+def report(document: Document, host: str, chosen: Allocation) -> dict[str, Any]:
+    return {
+        "name": document.name,
+        "host": host,
+        "networks": {one.name: network(one.name, host, chosen) for one in document.used_on(host)},
+        "containers": {
+            one.name: {"networks": {spec.network: endpoint(one.name, spec.network, chosen) for spec in one.endpoints}}
+            for one in document.on(host)
+        },
+    }
+
+
+def network(name: str, host: str, chosen: Allocation) -> dict[str, Any]:
+    given, shim = chosen.networks[name], chosen.elsewhere.get((shim_of(host), name), Lease())
+    return {
+        "subnets": [str(subnet) for subnet in given.subnets],
+        "gateways": [str(gateway) for gateway in given.gateways.values()],
+        "host_shim": [*addresses(shim)],
+        "vni": given.vni,
+        "mtu": given.mtu,
+    }
+
+
+def endpoint(container: str, name: str, chosen: Allocation) -> dict[str, Any]:
+    lease = chosen.endpoints[(container, name)]
+    four, six = (None if one is None else str(one) for one in (lease.ipv4, lease.ipv6))
+    return {"ipv4_address": four, "ipv6_address": six, "mac_address": mac(lease)}
+
+
+def addresses(lease: Lease) -> Iterator[str]:
+    yield from (str(one) for one in (lease.ipv4, lease.ipv6) if one)
+
+
+def mac(lease: Lease) -> Optional[str]:
+    """Without an address it is for the host to choose."""
+    return lease.mac if lease.ipv4 or lease.ipv6 else None

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""What one host tells before anything is chosen for all of them: `tell` there, `Told.read` where it is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from .._model.plan import World
+from .._model.state import Allocation, OnLink, State, Surroundings, Underlay
+from .._model.statefile import decode_state, plain
+from .document import read
+from .leases import Leases, strange_vnis, underlay
+from .recall import recall
+from .topology import Topology, peers
+
+
+@dataclass(frozen=True)
+class Told:
+    """`known`: what the topology has had on the host. `around`: what else the host has, its other topologies among it."""
+
+    host: str
+    known: Allocation
+    around: Surroundings
+
+    @classmethod
+    def read(cls, words: Mapping[str, Any]) -> Told:
+        host, way = words["host"], words["underlay"]
+        around = Surroundings(
+            on_link=tuple(OnLink(ip_network(net), device, owner, host) for net, device, owner in words["on_link"]),
+            routed=tuple(map(ip_network, words["routed"])),
+            servers=tuple(map(ip_address, words["servers"])),
+            states={f"{one['name']} on {host}": decode_state(one) for one in words["others"]},
+            addresses=frozenset(map(ip_address, words["addresses"])),
+            vnis={int(number): f"{device} on {host}" for number, device in words["vnis"].items()},
+            underlay=Underlay(ip_address(way["address"]), way["device"], way["mtu"]) if way else None,
+        )
+        return cls(host, decode_state(words["known"]).allocation, around)
+
+
+def tell(topology: Topology, absent: Collection[str], world: World) -> dict[str, Any]:
+    """In plain types. `absent`: hosts that will not tell themselves, so that what is known of them here is told. Errors: Conflict."""
+    document, host = topology.document, topology.host
+    states = {name: one for name, one in world.states.items() if name != document.name}
+    known = recall(document, host, world, world.states.get(document.name))
+    theirs = {name for name, one in document.containers.items() if one.host in absent}
+    elsewhere = {key: lease for key, lease in known.elsewhere.items() if key[0] in theirs}
+    around, way = world.surroundings, underlay(document.name, host, topology.peers, world)
+    return {
+        "host": host,
+        "built": document.name in world.states,
+        "known": bare(State(document.name, host, allocation=replace(known, elsewhere=elsewhere))),
+        "others": [bare(one) for _name, one in sorted(states.items())],
+        "on_link": [[str(one.network), one.device, one.owner] for one in around.on_link],
+        "routed": [str(one) for one in around.routed],
+        "servers": [str(one) for one in around.servers],
+        "addresses": sorted(map(str, around.addresses)),
+        "vnis": {str(number): device for number, device in strange_vnis(document.name, world).items()},
+        "underlay": {"address": str(way.address), "device": way.device, "mtu": way.mtu} if way else None,
+    }
+
+
+def bare(state: State) -> dict[str, Any]:
+    """A state without its document, which is nobody's to choose from."""
+    return plain(replace(state, document={}))
+
+
+def prepare(params: Mapping[str, Any]) -> Topology:
+    """The module's arguments -> what is asked of the host. Errors: InvalidRequest or Several, of all that is wrong with the document."""
+    document = read(params["topology"])
+    return Topology(document, params["host"], params["topology"], Leases(), peers(document, params))
