@@ -8,16 +8,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Optional
+from collections.abc import Iterable, Sequence
+from typing import Any, Optional, Union
 
 from .._model.bridge import Bridge
 from .._model.errors import Conflict, InvalidRequest, Missing
-from .._model.link import Link, LinkKey
+from .._model.link import Link, LinkKey, LinkNeighbour
 from .._model.namespace import Namespace, NetnsRef, place
 from .._model.owner import name_in
 from .._model.plan import Operation, Wanted, World
-from .effect import effect
+from .._model.vxlan import LinkForward
+from .effect import effect, hang
 
 
 class Draft:
@@ -56,6 +57,15 @@ class Draft:
         operation = Operation(action, value, reason, wanted.what, first)
         self.operations.append(operation)
         effect(self.world, operation)
+
+    def do_each(
+        self, wanted: Wanted, action: str, values: Iterable[tuple[Union[LinkForward, LinkNeighbour], str]]
+    ) -> None:
+        """As `do`, for the many entries of one table of one link, each with its reason: the world changes once."""
+        operations = [Operation(action, value, reason, wanted.what) for value, reason in values]
+        self.operations += operations
+        if operations:
+            hang(self.world, action, [operation.value for operation in operations])
 
     def warn(self, text: str) -> None:
         if text not in self.warnings:

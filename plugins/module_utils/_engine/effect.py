@@ -12,17 +12,29 @@ against the real kernel.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from .._model.bridge import Bridge
 from .._model.hosts import HostsChange, HostsKey
-from .._model.link import Birth, Interface, Link, LinkAddress, LinkKey, LinkRoute, Route, Settings
+from .._model.link import (
+    Birth,
+    Interface,
+    Link,
+    LinkAddress,
+    LinkKey,
+    LinkNeighbour,
+    LinkRoute,
+    Neighbour,
+    Route,
+    Settings,
+)
 from .._model.namespace import Namespace, Sysctl
 from .._model.plan import Operation, World
 from .._model.source import without
 from .._model.veth import Veth
+from .._model.vxlan import Forward, LinkForward, Vxlan
 
 EMPTY: frozenset = frozenset()
 
@@ -88,13 +100,14 @@ def born(world: World, link: Link, master: str) -> None:
         mac=link.mac or link.birth_mac,
         mtu=None if isinstance(link.data, Bridge) else link.mtu,
         master=master if here else "",
-        hairpin=False,
-        isolated=False,
+        **NEW_PORT,
         promiscuous=False,
         up=False,
         addresses=EMPTY,
         gateways=EMPTY,
         routes=EMPTY,
+        forwards=EMPTY if isinstance(link.data, Vxlan) else None,
+        neighbours=EMPTY,
     )
     if world.standing is not None:
         _stand(world.standing, link)
@@ -119,7 +132,7 @@ def _delete_link(world: World, key: LinkKey) -> None:
         _delete_link(world, child.key)
     if isinstance(gone.data, Bridge):
         for port in list(ports_of(world, key)):
-            world.links[port.key] = replace(port, master="", **NEW_PORT)
+            world.links[port.key] = as_new_port(port, "")
 
 
 def _lose_routes(world: World, key: LinkKey, version: Optional[int] = None) -> None:
@@ -132,7 +145,7 @@ def _settings(world: World, _action: str, value: Settings) -> None:
     link = world.links[value.link]
     own: dict[str, Any] = {name: new for name, new in value.changes.items() if name in LINK_FIELDS}
     if "master" in own:
-        own = {**NEW_PORT, **own}
+        link = as_new_port(link, own["master"])
     rest: dict[str, Any] = {name: new for name, new in value.changes.items() if name not in LINK_FIELDS}
     link = replace(link, **own)
     if rest and link.data:
@@ -142,6 +155,9 @@ def _settings(world: World, _action: str, value: Settings) -> None:
         left = frozenset(address for address in link.addresses or EMPTY if address.version == 4)
         link = replace(link, addresses=left, gateways=EMPTY, routes=EMPTY)
         _lose_routes(world, value.link)
+    if (own.get("up") is False or "mac" in own) and link.neighbours:
+        # net/core/neighbour.c neigh_ifdown, neigh_changeaddr: the permanent ones, too.
+        link = replace(link, neighbours=EMPTY)
     world.links[value.link] = link
     if "mtu" in own:
         for other in children(world, value.link):
@@ -177,7 +193,13 @@ def ports_of(world: World, bridge: LinkKey) -> Iterator[Link]:
 
 LINK_FIELDS = frozenset(field.name for field in fields(Link))
 # A port that changes its bridge, or leaves it, is as new (net/bridge/br_if.c new_nbp).
-NEW_PORT: dict[str, Any] = {"hairpin": False, "isolated": False}
+NEW_PORT: dict[str, Any] = {"hairpin": False, "isolated": False, "port_learning": True, "neigh_suppress": False}
+
+
+def as_new_port(link: Link, bridge: object) -> Link:
+    """The link as it becomes a port of `bridge`, or of none (""): no bridge knows yet who is behind it."""
+    forwards = link.forwards and frozenset(one._replace(whole=not (bridge and one.unicast)) for one in link.forwards)
+    return replace(link, master=bridge, forwards=forwards, **NEW_PORT)
 
 
 def _address(world: World, action: str, value: LinkAddress) -> None:
@@ -190,7 +212,8 @@ def _address(world: World, action: str, value: LinkAddress) -> None:
     link = replace(link, addresses=left)
     if value.address.version == 4 and not any(address.version == 4 for address in left):
         # The last one takes all routes along (net/ipv4/fib_frontend.c fib_inetaddr_event); another one none of them.
-        link = replace(link, gateways=_without_ipv4(link.gateways), routes=_without_ipv4(link.routes))
+        stay = link.neighbours and frozenset(one for one in link.neighbours if one.address.version == 6)
+        link = replace(link, gateways=_without_ipv4(link.gateways), routes=_without_ipv4(link.routes), neighbours=stay)
         _lose_routes(world, value.link, version=4)
     world.links[value.link] = link
 
@@ -215,6 +238,23 @@ def _route(world: World, action: str, value: LinkRoute) -> None:
     world.links[value.link] = replace(link, **new)
 
 
+def hang(world: World, action: str, values: Sequence[Union[LinkForward, LinkNeighbour]]) -> None:
+    """Entries of one table of one link that come or go. All at once, for there may be many."""
+    link = world.links[values[0].link]
+    name = "forwards" if isinstance(values[0], LinkForward) else "neighbours"
+    entries: dict[object, Union[Forward, Neighbour]] = {one.slot: one for one in getattr(link, name) or EMPTY}
+    for _link, entry in values:
+        entries.pop(entry.slot, None)
+        if action == "add":
+            entries[entry.slot] = entry
+    new: dict[str, Any] = {name: frozenset(entries.values())}
+    world.links[link.key] = replace(link, **new)
+
+
+def _entry(world: World, action: str, value: Union[LinkForward, LinkNeighbour]) -> None:
+    hang(world, action, [value])
+
+
 def _hosts(world: World, _action: str, value: HostsChange) -> None:
     own, by_path = value.block.key, HostsKey(None, value.path)
     # A file can be asked for as a container's and by its path.
@@ -232,5 +272,7 @@ EFFECTS: dict[type, Callable[[World, str, Any], None]] = {
     Settings: _settings,
     LinkAddress: _address,
     LinkRoute: _route,
+    LinkForward: _entry,
+    LinkNeighbour: _entry,
     HostsChange: _hosts,
 }

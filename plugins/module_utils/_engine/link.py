@@ -21,7 +21,8 @@ from .._model.macvlan import Macvlan
 from .._model.owner import altname
 from .._model.plan import Question, Wanted
 from .._model.veth import Veth
-from . import macvlan, properties, route
+from .._model.vxlan import Vxlan
+from . import macvlan, neighbour, properties, route, vxlan
 from .draft import Draft, claim
 from .effect import NEW_PORT, ports_of
 from .properties import because, current, in_order, wishes
@@ -30,7 +31,7 @@ describe, facts, prepare, finish = properties.describe, properties.facts, macvla
 
 AGAIN = "set recreate: true to have it deleted and made again"
 LEFT = "left over from a namespace that was deleted"
-PORT_SETTINGS = {"hairpin", "isolated"}
+PORT_SETTINGS = NEW_PORT.keys()
 
 
 def question(wanted: Wanted) -> Question:
@@ -42,6 +43,9 @@ def question(wanted: Wanted) -> Question:
     asked.neighbours |= {(link.key.netns, key.netns) for key in relatives(link) if key.netns != link.key.netns}
     if isinstance(link.data, Macvlan):
         asked.add(macvlan.question(link.key))
+    if link.neighbours is not None:
+        asked.permanent.add(link.key)
+    asked.add(vxlan.question(wanted))
     return asked
 
 
@@ -77,6 +81,7 @@ def _remove(wanted: Wanted, draft: Draft) -> None:
     _same_kind(wanted, link, seen)
     claim(wanted, seen.owner, seen.kind)
     macvlan.release(wanted, seen, draft)
+    vxlan.release(wanted, seen, draft)
     draft.do(wanted, "delete", seen, "to be absent")
 
 
@@ -108,11 +113,13 @@ def _exist(wanted: Wanted, link: Link, draft: Draft) -> Link:
                 AGAIN,
             )
         macvlan.release(wanted, seen, draft, first=True)
+        vxlan.release(wanted, seen, draft)
         draft.do(wanted, "delete", seen, reason, first=True)
         draft.ports.clear()
     elif (link.key.netns, altname(wanted.owner, link.key.name)) in draft.renamed:
         now = draft.renamed[(link.key.netns, altname(wanted.owner, link.key.name))].name
         raise Conflict(wanted.what, f'it is there under another name, "{now}"', "rename it back, or delete it")
+    vxlan.make_room(wanted, link, draft)
     _stand_on(wanted, link, draft)
     peer = _peer(wanted, link, draft)
     own, other = (peer, link) if peer and peer.master and not link.master else (link, peer)
@@ -132,6 +139,9 @@ def _identity(link: Link, seen: Link) -> str:
         names += (
             ("mode",) if link.data.mode != seen.data.mode and "passthru" in (link.data.mode, seen.data.mode) else ()
         )
+    if isinstance(link.data, Vxlan) and isinstance(seen.data, Vxlan) and link.data.local and seen.data.local:
+        # drivers/net/vxlan/vxlan_core.c: a living link keeps its family.
+        names += ("local",) if link.data.local.version != seen.data.local.version else ()
     pairs = [(name, getattr(seen.data, name), getattr(link.data, name)) for name in names]
     return ", ".join(f"{name} is {was}, not {new}" for name, was, new in pairs if was != new and _asked(new))
 
@@ -206,11 +216,15 @@ def _settle(wanted: Wanted, link: Link, seen: Link, draft: Draft) -> None:
             raise Conflict(
                 wanted.what, f"{name} is a setting of a bridge's port, and {link.key} is none", "give master"
             )
+    if "master" in changes and link.answers is not None:
+        vxlan.release(wanted, seen, draft)
     if changes:
         draft.do(wanted, "set", Settings(link.key, changes), because(seen, changes))
     if link.up is not None and seen.up != link.up:
         draft.do(wanted, "set", Settings(link.key, {"up": link.up}), because(seen, {"up": link.up}))
     _set_valued(wanted, link, draft)
+    neighbour.settle(wanted, link, draft)
+    vxlan.settle(wanted, link, draft)
 
 
 def _master(wanted: Wanted, link: Link, draft: Draft) -> None:

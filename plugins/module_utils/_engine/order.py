@@ -17,7 +17,7 @@ Set-up goes from what others stand on to what stands on it; removal the other wa
 40  kernel settings of a link: before its first packet
 50  up: routes need it
 60  addresses and routes that go: one of them may come back elsewhere
-70  addresses, then 80 routes: a next hop must be on a link
+70  addresses, then 80 routes: a next hop must be on a link; and what goes with it: entries of a VXLAN, neighbours
 85  services that come or change: the rules send questions to them
 90  a switch that goes: route_localnet is never on without the rules that make it safe
 100 rules: the packets' way is there, so nothing is sent to nowhere; all of a namespace in one transaction
@@ -34,7 +34,7 @@ Set-up goes from what others stand on to what stands on it; removal the other wa
 from __future__ import annotations
 
 from .._model.hosts import HostsChange
-from .._model.link import Birth, Link, LinkAddress, LinkRoute, Settings
+from .._model.link import Birth, Link, LinkAddress, LinkNeighbour, LinkRoute, Settings
 from .._model.namespace import Namespace, Sysctl
 from .._model.passage import Passage
 from .._model.plan import Operation
@@ -44,6 +44,7 @@ from .._model.service import ServiceChange
 from .._model.source import SourceRoute
 from .._model.state import State
 from .._model.text import TextFile
+from .._model.vxlan import LinkForward
 
 RANKS: dict[type, dict[str, int]] = {
     State: {"create": 0, "set": 0, "delete": 160},
@@ -54,6 +55,8 @@ RANKS: dict[type, dict[str, int]] = {
     LinkAddress: {"remove": 60, "add": 70},
     LinkRoute: {"remove": 60, "add": 80},
     SourceRoute: {"remove": 60, "add": 80},
+    LinkForward: {"remove": 60, "add": 80},
+    LinkNeighbour: {"remove": 60, "add": 80},
     Link: {"delete": 140},
     ServiceChange: {"create": 85, "set": 85, "delete": 135},
     Switch: {"clear": 90, "set": 110},

@@ -8,17 +8,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any, Optional
 
 from .._model.bridge import Bridge
-from .._model.link import Link, LinkKey, Other
+from .._model.link import Link, LinkKey, Neighbour, Other
 from .._model.plan import Wanted, World
+from .._model.vxlan import FLOOD, Forward
 from .effect import ports_of
 
 # In the order in which a person would do them; `up` comes later, after what must be so before the first packet.
-SETTINGS = ("mac", "mtu", "master", "hairpin", "isolated", "promiscuous")
+SETTINGS = ("mac", "mtu", "master", "hairpin", "isolated", "port_learning", "neigh_suppress", "promiscuous")
 
 
 def wishes(link: Link) -> Iterator[tuple[str, object]]:
@@ -65,21 +66,43 @@ def describe(wanted: Wanted, world: World) -> Optional[dict[str, Any]]:
         shown = {"kind": seen.kind, "owner": seen.owner}
         for name in link.data.IDENTITY:
             shown[name] = _plain(getattr(seen.data, name, None))
-    shown.update((name, current(seen, name)) for name, _new in wishes(link))
+    shown.update((name, _plain(current(seen, name))) for name, _new in wishes(link))
     if link.up is not None:
         shown["up"] = seen.up
     for name in ("addresses", "gateways", "routes"):
         if getattr(link, name) is not None:
-            shown[name] = (
-                None if getattr(seen, name) is None else [str(value) for value in in_order(getattr(seen, name))]
-            )
+            shown[name] = _told(getattr(seen, name))
+    if link.neighbours is not None:
+        shown["neighbours"] = _told(seen.neighbours)
+    if link.forwards is not None:
+        shown["forwards"] = _told(managed(link, seen.forwards))
+    if link.answers is not None:
+        shown["answers"] = _told(answered(world, seen))
     if isinstance(link.data, Bridge) and link.data.ports is not None:
         shown["ports"] = sorted(port.key.name for port in ports_of(world, link.key))
     return shown
 
 
+def _told(values: Optional[frozenset]) -> Optional[list[str]]:
+    return None if values is None else [str(value) for value in in_order(values)]
+
+
+def managed(wanted: Link, forwards: Optional[frozenset[Forward]]) -> frozenset[Forward]:
+    """Of these entries those that are `wanted`'s to say."""
+    if wanted.flooding is None:
+        return forwards or frozenset()
+    return frozenset(one for one in forwards or () if (one.mac == FLOOD) == wanted.flooding)
+
+
+def answered(world: World, vxlan: Link, more: Iterable[Forward] = ()) -> frozenset[Neighbour]:
+    """The neighbours on its bridge that have a MAC address of its entries, or of these."""
+    bridge = world.links.get(LinkKey(vxlan.key.netns, vxlan.master or ""))
+    macs = {one.mac for entries in (vxlan.forwards or (), more) for one in entries}
+    return frozenset(one for one in (bridge and bridge.neighbours) or () if one.mac in macs)
+
+
 def _plain(value: object) -> object:
-    return str(value) if isinstance(value, LinkKey) else value
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
 def facts(wanted: Wanted, world: World) -> dict[str, Any]:
@@ -104,6 +127,9 @@ def show(link: Link, world: World) -> dict[str, Any]:
         routes = (link.gateways or frozenset()) | (link.routes or frozenset())
         shown["addresses"] = [str(value) for value in in_order(link.addresses)]
         shown["routes"] = [str(value) for value in in_order(routes)]
+    for name in ("forwards", "neighbours"):
+        if getattr(link, name) is not None:
+            shown[name] = _told(getattr(link, name))
     return shown
 
 

@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional
 
 from .._model.errors import DocknetError, KernelRefused, Several
 from .._model.hosts import HostsChange
-from .._model.link import Birth, Link, LinkAddress, LinkKey, LinkRoute, Settings
+from .._model.link import Birth, Link, LinkAddress, LinkKey, LinkNeighbour, LinkRoute, Settings
 from .._model.namespace import Namespace, NetnsRef, Sysctl
 from .._model.owner import altname
 from .._model.passage import Passage
@@ -28,7 +28,8 @@ from .._model.service import ServiceChange
 from .._model.source import SourceRoute
 from .._model.state import State
 from .._model.text import TextFile
-from . import hosts, links, namespaces, passage, rule, service, source, state, sysctl, text
+from .._model.vxlan import LinkForward, Vxlan
+from . import elsewhere, hosts, links, namespaces, passage, rule, service, source, state, sysctl, text
 from . import rtnetlink as rt
 from .kinds import KINDS
 from .netlink import Message, NetlinkError, Socket
@@ -42,6 +43,9 @@ FINE: dict[tuple[type, str], tuple[int, ...]] = {
     (LinkAddress, "remove"): GONE,
     (LinkRoute, "remove"): GONE,
     (LinkRoute, "add"): (errno.EEXIST,),
+    # A removal asks the bridge as well, also where there is none any more.
+    (LinkForward, "remove"): (*GONE, errno.EOPNOTSUPP),
+    (LinkNeighbour, "remove"): GONE,
     (SourceRoute, "remove"): GONE,
     (SourceRoute, "add"): (errno.EEXIST,),
 }
@@ -163,7 +167,7 @@ def send(host: Places, place: NetnsRef, batch: list[tuple[Operation, list[Messag
     for operation, messages in batch:
         try:
             some = list(itertools.islice(answers, len(messages)))
-            check(operation, once_more(host.socket(place), operation, messages, some))
+            check(host, operation, once_more(host.socket(place), operation, messages, some))
             yield operation, None
         except DocknetError as error:
             failed = itertools.chain(failed, [(operation, error)])
@@ -180,15 +184,17 @@ def once_more(socket: Socket, operation: Operation, messages: list[Message], ans
     return answers
 
 
-def check(operation: Operation, answers: Sequence[Any]) -> None:
+def check(host: Places, operation: Operation, answers: Sequence[Any]) -> None:
     for answer in answers:
         if answer and answer.code not in FINE.get((type(operation.value), operation.action), ()):
             why = f"the kernel refused to {operation.action} {operation.value}: {answer.text} (errno {answer.code})"
-            raise KernelRefused(operation.what, why, hint(operation.value, answer.code), code=answer.code)
+            raise KernelRefused(operation.what, why, hint(host, operation.value, answer.code), code=answer.code)
 
 
-def hint(value: Any, code: int) -> Optional[str]:
+def hint(host: Places, value: Any, code: int) -> Optional[str]:
     """What the refusal means for this kind of link, where the kernel's word alone does not say it."""
+    if isinstance(value, Birth) and isinstance(value.link.data, Vxlan) and code == errno.EEXIST:
+        return elsewhere.segment_holder(host, value.link)
     if isinstance(value, Settings) and code == errno.EADDRINUSE:
         return "find who has its MAC address on that parent: maybe a process in a namespace that was deleted"
     return getattr(KINDS.get(value.link.kind), "HINTS", {}).get(code) if isinstance(value, Birth) else None
@@ -224,6 +230,10 @@ def encode(writer: links.Writer, operation: Operation) -> tuple[NetnsRef, list[M
         return writer.address(new, value)
     if isinstance(value, LinkRoute):
         return writer.route(new, value)
+    if isinstance(value, LinkForward):
+        return writer.forward(new, value)
+    if isinstance(value, LinkNeighbour):
+        return writer.neighbour(new, value)
     if isinstance(value, SourceRoute):
         return source.encode(writer.index(value.link) if value.link.name else 0, new, value)
     raise TypeError(f"no message for {type(value).__name__}")

@@ -23,7 +23,7 @@ from .._model.owner import group
 from .._model.plan import Operation, Question, World
 from .._model.trial import Outcome, Patience, Spot, Trial
 from .._model.vlan import Vlan
-from . import hosts, links, namespaces, passage, rule, service, source, state, survey, sysctl, text, trial
+from . import hosts, links, namespaces, neighbour, passage, rule, service, source, state, survey, sysctl, text, trial
 from . import rtnetlink as rt
 from .apply import apply
 from .netlink import NetlinkError, Socket
@@ -144,6 +144,7 @@ class Host:
             world.near = tuple(namespaces.named())
         there = [ref for ref in question.links if ref in world.namespaces]
         world.links = links.look(self, there, question.addresses & question.links, question.neighbours, groups, raw)
+        neighbour.look(self, question, world, known)
         if question.users:
             world.users = {link.key: self._users(link) for link in world.links.values() if self._asked(link, question)}
         rule.look(self, question, world)

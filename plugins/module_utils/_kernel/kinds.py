@@ -8,6 +8,6 @@
 
 from __future__ import annotations
 
-from . import bridge, macvlan, veth, vlan
+from . import bridge, macvlan, veth, vlan, vxlan
 
-KINDS = {codec.MODEL.KIND: codec for codec in (veth, bridge, macvlan, vlan)}
+KINDS = {codec.MODEL.KIND: codec for codec in (veth, bridge, macvlan, vlan, vxlan)}

@@ -13,9 +13,22 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
 from .._model.errors import Missing
-from .._model.link import Birth, Interface, Link, LinkAddress, LinkKey, LinkRoute, Other, Route, Settings
+from .._model.link import (
+    Birth,
+    Interface,
+    Link,
+    LinkAddress,
+    LinkKey,
+    LinkNeighbour,
+    LinkRoute,
+    Other,
+    Route,
+    Settings,
+)
 from .._model.namespace import Namespace, NetnsRef
 from .._model.owner import PREFIX, SEPARATOR, owner_of
+from .._model.vxlan import LinkForward
+from . import neighbour
 from . import rtnetlink as rt
 from .kinds import KINDS
 from .netlink import Message, NetlinkError, Socket, as_text, as_u32, attributes, each_attribute
@@ -27,7 +40,7 @@ WANTED |= {rt.IFLA_LINK_NETNSID, rt.IFLA_GROUP, rt.IFLA_PROP_LIST}
 WANTED_OF_PORT = frozenset(rt.PORT.values())
 
 
-class _Raw:
+class RawLink:
     """One link as it came, before what it stands on has a name."""
 
     __slots__ = ("altnames", "data", "flags", "index", "kind", "name", "port", "seen")
@@ -51,19 +64,19 @@ class _Raw:
         return owner_of(self.altnames) or groups.get(self.number(rt.IFLA_GROUP) or 0)
 
 
-Raw = dict[int, _Raw]
+Raw = dict[int, RawLink]
 
 
 def raw_links(socket: Socket) -> Raw:
     """The links of a socket's namespace, by index."""
-    return {link.index: link for link in map(_Raw, links_of(socket))}
+    return {link.index: link for link in map(RawLink, links_of(socket))}
 
 
-def loopback(socket: Socket) -> _Raw:
-    return _Raw(socket.get(rt.get_link_at(rt.LOOPBACK_INDEX)))
+def loopback(socket: Socket) -> RawLink:
+    return RawLink(socket.get(rt.get_link_at(rt.LOOPBACK_INDEX)))
 
 
-def namespace(name: str, raw: _Raw, groups: Mapping[int, str]) -> Namespace:
+def namespace(name: str, raw: RawLink, groups: Mapping[int, str]) -> Namespace:
     """A named namespace as its loopback shows it."""
     marked = owner_of(raw.altnames) is not None
     return Namespace(name, raw.owner(groups), marked, bool(raw.flags & rt.IFF_UP))
@@ -106,7 +119,7 @@ def standing_on(socket: Socket, index: int, number: Optional[int], here: bool) -
     """How many links of a socket's namespace stand on link `index` of another namespace, known there by `number`, or of this one."""
     if number is None and not here:
         return 0
-    seen = map(_Raw, links_of(socket))
+    seen = map(RawLink, links_of(socket))
     return sum(
         1
         for one in seen
@@ -121,10 +134,10 @@ def _number(places: Places, here: NetnsRef, other: NetnsRef) -> Optional[int]:
 
 def _link(
     ref: NetnsRef,
-    one: _Raw,
-    links: Mapping[int, _Raw],
+    one: RawLink,
+    links: Mapping[int, RawLink],
     beside: Mapping[int, NetnsRef],
-    raw: Mapping[NetnsRef, Mapping[int, _Raw]],
+    raw: Mapping[NetnsRef, Mapping[int, RawLink]],
     groups: Mapping[int, str],
     hung: _Hung,
 ) -> Link:
@@ -141,8 +154,10 @@ def _link(
         mac=mac.hex(":") if mac else "",
         mtu=one.number(rt.IFLA_MTU),
         master=master.name if master else "",
-        hairpin=bool(one.port.get(rt.IFLA_BRPORT_MODE, b"\0")[0]),
-        isolated=bool(one.port.get(rt.IFLA_BRPORT_ISOLATED, b"\0")[0]),
+        hairpin=_flag(one, rt.IFLA_BRPORT_MODE),
+        isolated=_flag(one, rt.IFLA_BRPORT_ISOLATED),
+        port_learning=_flag(one, rt.IFLA_BRPORT_LEARNING, without=True),
+        neigh_suppress=_flag(one, rt.IFLA_BRPORT_NEIGH_SUPPRESS),
         promiscuous=bool(one.flags & rt.IFF_PROMISC),
         up=bool(one.flags & rt.IFF_UP),
         addresses=hung.addresses,
@@ -152,12 +167,18 @@ def _link(
     )
 
 
+def _flag(one: RawLink, kind: int, without: bool = False) -> bool:
+    """A setting of a bridge's port; `without` is what a link that is none would begin with."""
+    data = one.port.get(kind)
+    return bool(data[0]) if data else without
+
+
 def _below(
     ref: NetnsRef,
-    one: _Raw,
-    links: Mapping[int, _Raw],
+    one: RawLink,
+    links: Mapping[int, RawLink],
     beside: Mapping[int, NetnsRef],
-    raw: Mapping[NetnsRef, Mapping[int, _Raw]],
+    raw: Mapping[NetnsRef, Mapping[int, RawLink]],
 ) -> LinkKey:
     """The link this one stands on, or is paired with; a name no link can have where it is out of sight."""
     index = one.number(rt.IFLA_LINK) or 0
@@ -279,3 +300,9 @@ class Writer:
     def route(self, new: bool, value: LinkRoute) -> tuple[NetnsRef, list[Message]]:
         kind = rt.RTM_NEWROUTE if new else rt.RTM_DELROUTE
         return value.link.netns, [rt.route_message(kind, self.index(value.link), value.route)]
+
+    def forward(self, new: bool, value: LinkForward) -> tuple[NetnsRef, list[Message]]:
+        return value.link.netns, neighbour.forward_messages(self.index(value.link), new, value.forward)
+
+    def neighbour(self, new: bool, value: LinkNeighbour) -> tuple[NetnsRef, list[Message]]:
+        return value.link.netns, [neighbour.neighbour_message(self.index(value.link), new, value.neighbour)]

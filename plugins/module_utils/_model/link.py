@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import ClassVar, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Optional, Union
 
 from .namespace import NetnsRef, place
+
+if TYPE_CHECKING:
+    from .vxlan import Forward
 
 Address = Union[IPv4Address, IPv6Address]
 Interface = Union[IPv4Interface, IPv6Interface]
@@ -35,6 +38,11 @@ class Neighbour(NamedTuple):
 
     address: Address
     mac: str
+
+    @property
+    def slot(self) -> object:
+        """What a new one takes the place of another one in."""
+        return self.address
 
     def __str__(self) -> str:
         return f"{self.address} at {self.mac}"
@@ -84,6 +92,13 @@ class Link:
     `master` is a bridge in the same namespace, "" for none. `gateways` are the default routes (metric
     of the kernel's own choice), `routes` all others; both without what the kernel or a router made.
     `birth_mac` is what a new one gets where `mac` is not managed.
+
+    `forwards` are the entries of a VXLAN that stay, `neighbours` the permanent neighbours on a link of any kind; both
+    without what the kernel learned and what a routing daemon put there, and seen only where they were asked for.
+    `flooding` says which forwards are managed: None all, True those of FLOOD alone, False all others. `answers` (wanted
+    only) are the neighbours on the bridge that a VXLAN is a port of, as far as they have a MAC address of its entries.
+    `port_learning` and `neigh_suppress` are settings of a bridge's port, as `hairpin` and `isolated` are: whether the
+    bridge learns who is behind it, and whether the bridge keeps from it questions for neighbours that it can answer.
     """
 
     key: LinkKey
@@ -95,11 +110,17 @@ class Link:
     master: Optional[str] = None
     hairpin: Optional[bool] = None
     isolated: Optional[bool] = None
+    port_learning: Optional[bool] = None
+    neigh_suppress: Optional[bool] = None
     promiscuous: Optional[bool] = None
     up: Optional[bool] = None
     addresses: Optional[frozenset[Interface]] = None
     gateways: Optional[frozenset[Route]] = None
     routes: Optional[frozenset[Route]] = None
+    forwards: Optional[frozenset[Forward]] = None
+    neighbours: Optional[frozenset[Neighbour]] = None
+    answers: Optional[frozenset[Neighbour]] = None
+    flooding: Optional[bool] = None
     birth_mac: Optional[str] = field(default=None, compare=False)
     index: int = field(default=0, compare=False)
 

@@ -48,7 +48,8 @@ class Question:
     link; `users` those whose 802.1Q links of `owners` are to be asked what stands on them. `owned`: everything
     marked as one of `owners`', wherever on the host. `blocks`: named namespaces whose hosts file counts only where it is
     a plain file and one of `owners` has a block in it. `survey`: the surroundings, and how the host reaches `peers`. `filters`: as
-    `tables`, and what other people's filters do with what ours let through.
+    `tables`, and what other people's filters do with what ours let through. `forwards`: VXLANs whose entries are to be
+    seen, and the permanent neighbours on the bridges that they are ports of; `permanent`: other links whose are.
     """
 
     namespaces: set[NetnsRef] = field(default_factory=set)
@@ -57,6 +58,8 @@ class Question:
     owners: set[str] = field(default_factory=set)
     neighbours: set[tuple[NetnsRef, NetnsRef]] = field(default_factory=set)
     users: set[NetnsRef] = field(default_factory=set)
+    forwards: set[LinkKey] = field(default_factory=set)
+    permanent: set[LinkKey] = field(default_factory=set)
     sysctls: set[tuple[NetnsRef, tuple[str, ...]]] = field(default_factory=set)
     tables: set[NetnsRef] = field(default_factory=set)
     filters: set[NetnsRef] = field(default_factory=set)

@@ -21,7 +21,9 @@ OVERHEAD = {4: 50, 6: 70}
 
 @dataclass(frozen=True)
 class Vxlan(Kind):
-    """`vni`: the segment's number, 0 to 16777215. `local`: the address of this end. `learning`: remote ends are learned from what comes in."""
+    """`vni`: the segment's number, 0 to 16777215. `local`: the address of this end; the kernel changes it for one of its family.
+    `learning`: remote ends are learned from what comes in.
+    """
 
     KIND: ClassVar[str] = "vxlan"
     IDENTITY: ClassVar[tuple[str, ...]] = ("vni", "port")
@@ -33,13 +35,27 @@ class Vxlan(Kind):
 
 
 class Forward(NamedTuple):
-    """Where frames for a MAC address go: to the end at `remote`. The MAC address FLOOD stands for all that have no entry, and for broadcasts."""
+    """Where frames for a MAC address go: to the end at `remote`. The MAC address FLOOD stands for all that have no entry, and for broadcasts.
+
+    `whole` False is only ever seen: the VXLAN has it, and the bridge that it is a port of does not know the MAC address.
+    """
 
     mac: str
     remote: Address
+    whole: bool = True
+
+    @property
+    def unicast(self) -> bool:
+        """Of one station: it has one place. Frames to others go to every remote end that an entry names."""
+        return self.mac != FLOOD and not int(self.mac[:2], 16) & 1
+
+    @property
+    def slot(self) -> object:
+        """What a new one takes the place of another one in."""
+        return self.mac if self.unicast else (self.mac, self.remote)
 
     def __str__(self) -> str:
-        return f"{self.mac} at {self.remote}"
+        return f"{self.mac} at {self.remote}" + ("" if self.whole else " (not on the bridge)")
 
 
 class LinkForward(NamedTuple):

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the netwright.docknet authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it may change without notice.
+
+"""Permanent neighbours, and a VXLAN's entries, which are neighbours of the family "bridge" (linux/neighbour.h).
+
+Of the entries a VXLAN has its own table ("self"); the bridge that it is a port of has one as well ("master"). A MAC
+address that the bridge does not know it sends to all its ports, and answers no question for.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import NamedTuple, Optional
+
+from .._model.link import Address, Link, LinkKey, Neighbour
+from .._model.plan import Question, World
+from .._model.vxlan import Forward
+from . import rtnetlink as rt
+from .netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_REPLACE, Message, Socket, attribute, attributes, u32
+from .places import Places
+
+RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
+NDA_DST, NDA_LLADDR, NDA_PORT, NDA_VNI, NDA_IFINDEX, NDA_MASTER, NDA_NH_ID = 1, 2, 6, 7, 8, 9, 13
+NTF_SELF, NTF_MASTER, NTF_PROXY, NTF_EXT_LEARNED = 0x02, 0x04, 0x08, 0x10
+NUD_REACHABLE, NUD_NOARP, NUD_PERMANENT = 0x02, 0x40, 0x80
+# What iproute2 calls static. On a bridge "permanent" would mean a MAC address of its own.
+STATIC = NUD_REACHABLE | NUD_NOARP
+AF_BRIDGE = 7
+_NEIGHBOUR = struct.Struct("=BxxxiHBB")
+MAC_LENGTH = 6
+
+
+class Entry(NamedTuple):
+    """One line of a table as it came. `bridge`: it is the bridge's, about what is behind this port."""
+
+    mac: str
+    remote: Optional[Address]
+    bridge: bool
+
+
+def look(places: Places, question: Question, world: World, known: World) -> None:
+    """Put what is asked for on the links in `world`; on those that an earlier look found, too."""
+
+    def find(key: LinkKey) -> Optional[Link]:
+        return world.links.get(key) or known.links.get(key)
+
+    asked = set(question.permanent)
+    for key in question.forwards:
+        link = find(key)
+        if link is None:
+            continue
+        if link.kind == "vxlan":
+            entries = _entries(places.socket(key.netns), link.index)
+            world.links[key] = replace(link, forwards=forwards(entries, bool(link.master)))
+        if link.master:
+            asked.add(LinkKey(key.netns, link.master))
+    for key in asked:
+        link = find(key)
+        if link is not None:
+            seen = frozenset(_neighbours(places.socket(key.netns), link.index))
+            world.links[key] = replace(link, neighbours=seen)
+
+
+def forwards(entries: list[Entry], port: bool) -> frozenset[Forward]:
+    """Of the VXLAN's own entries those that somebody set; whole where its bridge, if it has one, knows the MAC address too."""
+    known = {entry.mac for entry in entries if entry.bridge}
+    seen = [Forward(entry.mac, entry.remote) for entry in entries if not entry.bridge and entry.remote]
+    return frozenset(
+        one._replace(whole=False) if port and one.unicast and one.mac not in known else one for one in seen
+    )
+
+
+def _entries(socket: Socket, index: int) -> list[Entry]:
+    """Of one port: the kernel leaves out all others (net/core/rtnetlink.c rtnl_fdb_dump)."""
+    message = Message(RTM_GETNEIGH, 0, _header(AF_BRIDGE, index))
+    return [entry for entry in map(read_entry, socket.dump(message)) if entry]
+
+
+def read_entry(payload: bytes) -> Optional[Entry]:
+    """None for one that nobody set, or that says more than a MAC address and a remote end.
+
+    A routing daemon marks what it installs; but for FRR's remote ends to flood to, which look as if set by hand.
+    """
+    _family, _index, state, flags, _type = _NEIGHBOUR.unpack_from(payload)
+    seen = attributes(payload, _NEIGHBOUR.size)
+    mac = seen.get(NDA_LLADDR, b"").hex(":")
+    if NDA_MASTER in seen:
+        return Entry(mac, None, True) if state & NUD_NOARP and not flags & NTF_EXT_LEARNED else None
+    if flags & NTF_EXT_LEARNED or not state & (NUD_NOARP | NUD_PERMANENT) or NDA_DST not in seen:
+        return None
+    if seen.keys() & {NDA_PORT, NDA_VNI, NDA_IFINDEX, NDA_NH_ID}:
+        return None
+    return Entry(mac, rt.next_hop(seen[NDA_DST]), False)
+
+
+def _neighbours(socket: Socket, index: int) -> Iterator[Neighbour]:
+    """Of one link: the kernel leaves out all others (net/core/neighbour.c neigh_dump_info)."""
+    for family in rt.FAMILIES.values():
+        for payload in socket.dump(Message(RTM_GETNEIGH, 0, _header(family) + u32(NDA_IFINDEX, index))):
+            _family, _index, state, flags, _type = _NEIGHBOUR.unpack_from(payload)
+            seen = attributes(payload, _NEIGHBOUR.size)
+            mac = seen.get(NDA_LLADDR, b"")
+            if state & NUD_PERMANENT and not flags & (NTF_EXT_LEARNED | NTF_PROXY) and len(mac) == MAC_LENGTH:
+                yield Neighbour(ip_address(seen[NDA_DST]), mac.hex(":"))
+
+
+def forward_messages(index: int, new: bool, forward: Forward) -> list[Message]:
+    """The bridge's entry comes and goes with the VXLAN's, where there is a bridge (both in one message: first the bridge's).
+
+    A removal has a message for each: what the bridge does not have would keep the VXLAN's. A new one replaces what the
+    MAC address had, but for the MAC addresses that have several.
+    """
+    body = attribute(NDA_LLADDR, _packed(forward.mac)) + attribute(NDA_DST, forward.remote.packed)
+    if new and forward.unicast:
+        header = _header(AF_BRIDGE, index, STATIC, NTF_SELF | NTF_MASTER)
+        return [Message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, header + body)]
+    if new:
+        header = _header(AF_BRIDGE, index, NUD_PERMANENT, NTF_SELF)
+        return [Message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_APPEND, header + body)]
+    tables = (NTF_MASTER, NTF_SELF) if forward.unicast else (NTF_SELF,)
+    return [Message(RTM_DELNEIGH, 0, _header(AF_BRIDGE, index, STATIC, table) + body) for table in tables]
+
+
+def neighbour_message(index: int, new: bool, neighbour: Neighbour) -> Message:
+    """A new one replaces what the address had, also what was learned."""
+    family = rt.FAMILIES[neighbour.address.version]
+    body = attribute(NDA_DST, neighbour.address.packed)
+    if not new:
+        return Message(RTM_DELNEIGH, 0, _header(family, index) + body)
+    body += attribute(NDA_LLADDR, _packed(neighbour.mac))
+    return Message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, _header(family, index, NUD_PERMANENT) + body)
+
+
+def _header(family: int, index: int = 0, state: int = 0, flags: int = 0) -> bytes:
+    return _NEIGHBOUR.pack(family, index, state, flags, 0)
+
+
+def _packed(mac: str) -> bytes:
+    return bytes.fromhex(mac.replace(":", ""))
