@@ -154,7 +154,7 @@ def taken_vnis(
     document: Document, network: NetworkSpec, around: Surroundings, given: Mapping[str, NetworkLease]
 ) -> Iterator[tuple[int, str]]:
     """The numbers that are not to be had, and whose they are."""
-    yield from ((number, f"interface {device} of this host") for number, device in around.vnis.items())
+    yield from ((number, f"interface {device}") for number, device in around.vnis.items())
     for topology, state in around.states.items():
         for name, lease in state.allocation.networks.items():
             if lease.vni is not None:
