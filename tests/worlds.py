@@ -14,14 +14,16 @@ from ipaddress import ip_address, ip_interface, ip_network
 from typing import NamedTuple
 
 from ansible_collections.netwright.docknet.plugins.module_utils._engine import order
-from ansible_collections.netwright.docknet.plugins.module_utils._engine.effect import EMPTY, effect
+from ansible_collections.netwright.docknet.plugins.module_utils._engine.effect import EMPTY, NEW_PORT, effect
 from ansible_collections.netwright.docknet.plugins.module_utils._model.bridge import Bridge
 from ansible_collections.netwright.docknet.plugins.module_utils._model.link import (
     Birth,
     Link,
     LinkAddress,
     LinkKey,
+    LinkNeighbour,
     LinkRoute,
+    Neighbour,
     Route,
     Settings,
 )
@@ -30,6 +32,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model.namespace
 from ansible_collections.netwright.docknet.plugins.module_utils._model.plan import Operation, Wanted, World
 from ansible_collections.netwright.docknet.plugins.module_utils._model.veth import Veth
 from ansible_collections.netwright.docknet.plugins.module_utils._model.vlan import Vlan
+from ansible_collections.netwright.docknet.plugins.module_utils._model.vxlan import FLOOD, Forward, LinkForward, Vxlan
 from hypothesis import strategies as st
 
 OWNER, OTHER = "shop", "shop2"
@@ -39,6 +42,7 @@ LAN = LinkKey(None, "lan0")
 BRIDGES = ("br", "br0")
 ENDS = ("v", "v0", "v00", "v.0", "abcdefghijklmno")
 CHILDREN = ("m", "m0")
+TUNNELS = ("x", "x0")
 SHIM, TAGGED = LinkKey(None, "shim"), LinkKey(None, "lan0.5")
 MACS = ("02:42:00:00:00:01", "02:42:00:00:00:02", "02:42:00:00:00:03")
 ADDRESSES = tuple(
@@ -56,8 +60,16 @@ ADDRESSES = tuple(
         ),
     )
 )
+UNDERLAY = tuple(map(ip_address, ("192.0.2.1", "192.0.2.2", "192.0.2.3")))
+# Each tunnel has its own behind it: a MAC address has one place on a bridge.
+BEHIND = {"x": ("02:42:00:00:01:01", "02:42:00:00:01:02"), "x0": ("02:42:00:00:01:03",)}
+FORWARDS = {
+    name: tuple(Forward(mac, end) for mac in (*BEHIND[name], FLOOD) for end in UNDERLAY[1:]) for name in TUNNELS
+}
 NEIGHBOURS = tuple(map(ip_address, ("10.0.0.100", "10.0.1.100", "fd00::100", "fd01::100")))
 
+
+NAMES = (*BRIDGES, *ENDS, *CHILDREN, *TUNNELS, "lan0", "lan1", "shim")
 
 # The values that are made and removed; others only change what is there.
 MADE = (Link, LinkRoute, Namespace)
@@ -73,8 +85,8 @@ class Scene(NamedTuple):
 def bare() -> World:
     """A machine with one pair of links."""
     world = World(namespaces={None: Namespace("")})
-    one = {"altname": "", "mac": "02:00:00:00:00:01", "mtu": 1500, "master": "", "hairpin": False, "isolated": False}
-    one.update(promiscuous=False, up=True, addresses=EMPTY, gateways=EMPTY, routes=EMPTY)
+    one = {"altname": "", "mac": "02:00:00:00:00:01", "mtu": 1500, "master": "", **NEW_PORT}
+    one.update(promiscuous=False, up=True, addresses=EMPTY, gateways=EMPTY, routes=EMPTY, neighbours=EMPTY)
     for key, peer in ((LAN, LinkKey(None, "lan1")), (LinkKey(None, "lan1"), LAN)):
         world.links[key] = Link(key, data=Veth(peer=peer), **one)
     return world
@@ -98,6 +110,11 @@ def maybe(values: st.SearchStrategy) -> st.SearchStrategy:
     return st.none() | values
 
 
+def placed(entries: Sequence[Forward] | Sequence[Neighbour]) -> frozenset[Forward] | frozenset[Neighbour]:
+    """One for each place."""
+    return frozenset({one.slot: one for one in entries}.values())
+
+
 # Strategies are made once: making one takes longer than drawing from it.
 flag = maybe(st.booleans())
 some_addresses = maybe(st.frozensets(st.sampled_from(ADDRESSES), max_size=3))
@@ -105,9 +122,14 @@ some_hops = maybe(st.lists(st.sampled_from(NEIGHBOURS), max_size=2, unique_by=la
 some_places = st.lists(st.sampled_from(NAMESPACES), unique=True)
 mtus = maybe(st.sampled_from((1280, 1400, 1500)))
 macs = maybe(st.sampled_from(MACS))
+some_neighbours = maybe(
+    st.lists(st.builds(Neighbour, st.sampled_from(NEIGHBOURS), st.sampled_from(MACS)), max_size=3).map(placed)
+)
+forward_of = {name: st.sampled_from(FORWARDS[name]) for name in TUNNELS}
+some_forwards = {name: maybe(st.lists(forward_of[name], max_size=4).map(placed)) for name in TUNNELS}
 keys_of = {
     names: st.lists(st.sampled_from([LinkKey(at, name) for at in PLACES for name in names]), max_size=most, unique=True)
-    for names, most in ((BRIDGES, 2), (ENDS, 4), (CHILDREN, 2))
+    for names, most in ((BRIDGES, 2), (ENDS, 4), (CHILDREN, 2), (TUNNELS, 2))
 }
 choice = st.integers(0, 7)
 switches = st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from("01")), max_size=2, unique_by=lambda one: one[0])
@@ -147,12 +169,13 @@ def wishes(draw: st.DrawFn, real: bool = False) -> list[Wanted]:
     which not every kernel can.
     """
     places = (None, *draw(some_places))
-    bridges, ends, children = ([key for key in draw(keys) if key.netns in places] for keys in keys_of.values())
+    bridges, ends, children, tunnels = ([key for key in draw(keys) if key.netns in places] for keys in keys_of.values())
     links = [draw(bridge(key)) for key in bridges]
     for a, b in zip(ends[::2], ends[1::2]):
         shared = {"mtu": draw(mtus), "up": draw(flag), "owner": OWNER}
         first = draw(veth_end(a, b, bridges, shared))
         links += [first, draw(veth_end(b, a, [] if real and first.master else bridges, shared))]
+    links += [draw(tunnel(key, [link for link in links if link.key in bridges])) for key in tunnels]
     parents = [Link(LAN, mtu=1500), *(link for link in links if link.key.netns is None and not link.master)]
     if not real and draw(flag):
         links.append(Link(TAGGED, data=Vlan(LAN, 5), owner=OWNER, up=True))
@@ -176,7 +199,7 @@ def bridge(draw: st.DrawFn, key: LinkKey) -> Link:
         forward_delay=draw(maybe(st.sampled_from((2, 15)))),
     )
     own = {"mac": draw(macs), "mtu": draw(mtus), "up": draw(flag), "owner": OWNER, "birth_mac": MACS[0]}
-    return Link(key, data=data, **own, **draw(addressing()))
+    return Link(key, data=data, **own, **draw(addressing()), neighbours=draw(some_neighbours))
 
 
 @st.composite
@@ -186,6 +209,25 @@ def veth_end(draw: st.DrawFn, key: LinkKey, peer: LinkKey, bridges: list[LinkKey
     flags = {name: draw(flag) if master else None for name in ("hairpin", "isolated")}
     own = {**shared, "mac": draw(macs), "master": master, **flags}
     return Link(key, data=Veth(peer=peer), **own, **({} if master else draw(addressing())))
+
+
+@st.composite
+def tunnel(draw: st.DrawFn, key: LinkKey, bridges: list[Link]) -> Link:
+    """Each name has a segment of its own. Its bridge answers for those behind it where nobody says all its neighbours."""
+    masters = [None, *(one for one in bridges if one.key.netns == key.netns)]
+    master = masters[-1 - draw(choice) % len(masters)]
+    forwards, flooding = draw(some_forwards[key.name]), draw(flag)
+    if forwards is not None and flooding is not None:
+        forwards = frozenset(one for one in forwards if (one.mac == FLOOD) == flooding)
+    data = Vxlan(TUNNELS.index(key.name), draw(maybe(st.sampled_from(UNDERLAY))), 4789, draw(flag))
+    own = {"mac": draw(macs), "mtu": draw(mtus), "up": draw(flag), "owner": OWNER, "neighbours": draw(some_neighbours)}
+    if master:
+        own.update(master=master.key.name, port_learning=draw(flag), neigh_suppress=draw(flag))
+    if master and forwards is not None and master.neighbours is None:
+        behind = [one.mac for one in sorted(forwards, key=str) if one.mac != FLOOD]
+        addresses = NEIGHBOURS[TUNNELS.index(key.name) :: len(TUNNELS)]
+        own["answers"] = frozenset(Neighbour(address, mac) for address, mac in zip(addresses, behind) if draw(flag))
+    return Link(key, data=data, forwards=forwards, flooding=flooding, **own)
 
 
 @st.composite
@@ -210,7 +252,7 @@ def shim(draw: st.DrawFn, links: list[Link]) -> list[Wanted]:
 
 
 absent = [wish(Namespace(name), present=False) for name in NAMESPACES]
-for names, data in ((BRIDGES, Bridge()), (ENDS, Veth()), (CHILDREN, Macvlan())):
+for names, data in ((BRIDGES, Bridge()), (ENDS, Veth()), (CHILDREN, Macvlan()), (TUNNELS, Vxlan())):
     absent += [wish(Link(LinkKey(at, name), data=data), present=False) for at in PLACES for name in names]
 absences = st.lists(st.sampled_from(absent), max_size=3, unique_by=str)
 
@@ -249,11 +291,18 @@ def possible(world: World, operation: Operation) -> bool:
         return value.address.ip not in {one.ip for one in seen} if operation.action == "add" else value.address in seen
     if isinstance(value, LinkRoute):
         return value.route in (link.routes or ())
+    if isinstance(value, LinkForward):
+        return isinstance(link.data, Vxlan) and (operation.action == "add" or value.forward in (link.forwards or ()))
+    if isinstance(value, LinkNeighbour):
+        return operation.action == "add" or value.neighbour in (link.neighbours or ())
     return True
 
 
-key = st.sampled_from([LinkKey(at, name) for at in PLACES for name in (*BRIDGES, *ENDS, *CHILDREN)])
+key = st.sampled_from([LinkKey(at, name) for at in PLACES for name in (*BRIDGES, *ENDS, *CHILDREN, *TUNNELS)])
+forward = st.sampled_from([(name, one) for name in TUNNELS for one in FORWARDS[name]])
 address = st.sampled_from(ADDRESSES)
+neighbour = st.builds(Neighbour, st.sampled_from(NEIGHBOURS), st.sampled_from((*BEHIND["x"], MACS[0])))
+does = st.sampled_from(("add", "remove"))
 changes = st.sampled_from(
     [{"up": False}, {"up": True}, {"mtu": 1300}, {"master": ""}, {"mac": "02:42:00:00:00:09"}, {"promiscuous": True}]
 )
@@ -265,6 +314,13 @@ breakages = st.lists(
         st.builds(lambda key, new: hand("add", LinkAddress(key, new)), key, address),
         st.builds(lambda key, old: hand("remove", LinkAddress(key, old)), key, address),
         st.builds(lambda key, hop: hand("remove", LinkRoute(key, beyond(hop))), key, st.sampled_from(NEIGHBOURS)),
+        st.builds(
+            lambda do, at, one: hand(do, LinkForward(LinkKey(at, one[0]), one[1])),
+            does,
+            st.sampled_from(PLACES),
+            forward,
+        ),
+        st.builds(lambda do, key, one: hand(do, LinkNeighbour(key, one)), does, key, neighbour),
         st.builds(lambda name: hand("delete", Namespace(name)), st.sampled_from(NAMESPACES)),
         st.builds(lambda key, owner: hand("create", foreign(key, owner)), key, st.sampled_from((None, OTHER))),
     ),

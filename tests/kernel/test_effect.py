@@ -16,7 +16,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._engine.plan imp
 from ansible_collections.netwright.docknet.plugins.module_utils._kernel.host import Host
 from ansible_collections.netwright.docknet.plugins.module_utils._model.bridge import Bridge
 from ansible_collections.netwright.docknet.plugins.module_utils._model.errors import DocknetError, KernelRefused
-from ansible_collections.netwright.docknet.plugins.module_utils._model.link import Link
+from ansible_collections.netwright.docknet.plugins.module_utils._model.link import Link, LinkKey
 from ansible_collections.netwright.docknet.plugins.module_utils._model.macvlan import Macvlan
 from ansible_collections.netwright.docknet.plugins.module_utils._model.plan import Question
 from ansible_collections.netwright.docknet.tests import worlds
@@ -37,12 +37,17 @@ EVERYTHING = Question(
     addresses=set(PLACES),
     owners={OWNER, OTHER},
     neighbours={(here, there) for here in PLACES for there in PLACES if here != there},
+    forwards={LinkKey(at, name) for at in PLACES for name in worlds.TUNNELS},
+    permanent={LinkKey(at, name) for at in PLACES for name in worlds.NAMES},
     sysctls={(place, ("net", "ipv4", "ip_forward")) for place in PLACES},
 )
 
 
 # Whether a link has a carrier shows up to a second later.
-ALL = "ip -d link | sed -E 's/ state [A-Z]+|,LOWER_UP|NO-CARRIER,//g'; ip -o address; ip route; ip -6 route; ls /run/netns 2>/dev/null || true"
+ALL = (
+    "ip -d link | sed -E 's/ state [A-Z]+|,LOWER_UP|NO-CARRIER,//g'; ip -o address; ip route; ip -6 route;"
+    "bridge fdb show | grep dst || true; ip neigh show nud permanent; ls /run/netns 2>/dev/null || true"
+)
 
 
 class Kernel:
@@ -118,6 +123,8 @@ def differences(wanted, predicted, seen):
                 differs = [new, old] if not matches(new, old) else []
             elif name in ("addresses", "gateways", "routes"):
                 differs = new - old
+            elif name in ("forwards", "neighbours"):
+                differs = (new or frozenset()) ^ (old or frozenset())
             else:
                 differs = [new, old] if new is not None and new != old else []
             if differs:

@@ -92,7 +92,8 @@ def settle(wanted: Wanted, link: Link, draft: Draft) -> None:
 
 
 def release(wanted: Wanted, seen: Link, draft: Draft) -> None:
-    """Before it is deleted, or leaves its bridge: what the bridge knows of those behind it goes."""
-    if isinstance(seen.data, Vxlan) and seen.master:
-        gone = answered(draft.world, seen)
-        exactly(wanted, LinkKey(seen.key.netns, seen.master), NONE, gone, draft)
+    """Before it is deleted, or leaves its bridge: what the bridge knows of those behind it goes, unless that is somebody's wish."""
+    bridge = LinkKey(seen.key.netns, seen.master or "")
+    wish = draft.links.get(bridge)
+    if isinstance(seen.data, Vxlan) and (wish is None or wish.neighbours is None):
+        exactly(wanted, bridge, NONE, answered(draft.world, seen), draft)

@@ -9,9 +9,17 @@ import copy
 from dataclasses import replace
 
 import pytest
+from ansible_collections.netwright.docknet.plugins.module_utils._engine import properties
 from ansible_collections.netwright.docknet.plugins.module_utils._engine.plan import plan
 from ansible_collections.netwright.docknet.plugins.module_utils._model.errors import DocknetError
-from ansible_collections.netwright.docknet.plugins.module_utils._model.link import Birth, Link, LinkRoute, Settings
+from ansible_collections.netwright.docknet.plugins.module_utils._model.link import (
+    Birth,
+    Link,
+    LinkKey,
+    LinkNeighbour,
+    LinkRoute,
+    Settings,
+)
 from ansible_collections.netwright.docknet.plugins.module_utils._model.namespace import Namespace
 from ansible_collections.netwright.docknet.plugins.module_utils._model.veth import Veth
 from ansible_collections.netwright.docknet.tests import worlds
@@ -23,6 +31,9 @@ pytestmark = pytest.mark.filterwarnings("error")
 thorough = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
+
+
+SETTLED = (*properties.SETTINGS, "up", "owner", "addresses", "neighbours", "forwards")
 
 
 def reach(scene):
@@ -93,6 +104,25 @@ def test_converges_from_any_state(scene, wanted):
 
 @thorough
 @given(worlds.scenes, worlds.wishes())
+def test_what_was_asked_for_is_so(scene, wanted):
+    """Of a link what is set, and each of the sets that hang on it. Routes need a link that is up; of that the kernel judges."""
+    world = reach(scene)
+    after = apply(world, planned(wanted, world).operations)
+    for link in (one.value for one in wanted if one.present and isinstance(one.value, Link)):
+        seen = after.links[link.key]
+        want = {name: value for name, value in vars(link).items() if name in SETTLED and value is not None}
+        found = {name: getattr(seen, name) for name in want}
+        if "forwards" in want:
+            found["forwards"] = properties.managed(link, seen.forwards)
+        assert found == want
+        if link.answers is not None:
+            macs = {one.mac for one in seen.forwards}
+            there = after.links[LinkKey(link.key.netns, link.master)].neighbours
+            assert {one for one in there if one.mac in macs} == link.answers
+
+
+@thorough
+@given(worlds.scenes, worlds.wishes())
 def test_what_is_reported_is_what_comes_about(scene, wanted):
     """The operations in the order they are done lead to the world that `after` was read off."""
     world = reach(scene)
@@ -141,7 +171,9 @@ def test_nothing_else_moves(scene, wanted):
             roots |= keys
         makes_way = operation.first and operation.action == "delete"
         released = operation.action in ("delete", "remove") and keys <= {worlds.SHIM, worlds.TAGGED}
-        assert keys <= asked or makes_way or released or all(key.netns in gone for key in keys), operation
+        answered = operation.action == "remove" and isinstance(value, LinkNeighbour)
+        roots |= keys if answered else set()
+        assert keys <= asked or makes_way or released or answered or all(key.netns in gone for key in keys), operation
         if isinstance(value, Settings):
             assert set(value.changes) - {"altname", "owner"} <= managed(links[value.link])
     for key in world.links.keys() - hanging_on(roots, world) - asked:
@@ -198,8 +230,9 @@ def test_what_is_there_takes_no_work(scene, wanted):
 @thorough
 @given(worlds.scenes, worlds.wishes())
 def test_absent_takes_back_what_present_made_and_leaves_the_rest(scene, wanted):
-    """With a child goes what was made for it alone; so that is not asked to go."""
+    """With a child goes what was made for it alone; so that is not asked to go, and one that was left alone by hand goes with the next."""
     world = reach(scene)
+    assume(world.users.get(worlds.TAGGED) != 0)
     made = [one for one in wanted if one.present and new(one.value, world)]
     if any(key.name in worlds.CHILDREN for key in world.links):
         made = [one for one in made if removable(one.value)]
@@ -231,7 +264,7 @@ def removable(value):
 
 def strip(link):
     """A link without what follows its parent."""
-    return (link.key, link.data, link.owner, link.up, link.addresses, link.master)
+    return (link.key, link.data, link.owner, link.up, link.addresses, link.master, link.forwards, link.neighbours)
 
 
 @thorough
