@@ -114,6 +114,7 @@ options:
       adopt: {description: As O(adopt)., type: bool}
       recreate: {description: As O(recreate)., type: bool}
 seealso:
+  - module: netwright.docknet.ipvlan_net
   - module: netwright.docknet.veth_pair
 author:
   - The netwright.docknet authors (@netwright)
@@ -158,24 +159,14 @@ links:
 """
 
 from ansible_collections.netwright.docknet.plugins.module_utils._engine.run import main as run_module
-from ansible_collections.netwright.docknet.plugins.module_utils._topology import macvlan
+from ansible_collections.netwright.docknet.plugins.module_utils._topology import child, macvlan
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.link import ADDRESSING
 
 OPTIONS = {
-    "name": {"type": "str"},
-    "netns": {"type": "str"},
-    "parent": {"type": "str"},
+    **child.OPTIONS,
     "mode": {"type": "str", "choices": ["bridge", "private", "vepa", "passthru"], "default": "bridge"},
     "mac": {"type": "str"},
-    "mtu": {"type": "int"},
     **ADDRESSING,
-    "vlan": {"type": "int"},
-    "promiscuous": {"type": "bool"},
-    "host_shim": {
-        "type": "dict",
-        "options": {"name": {"type": "str", "required": True}, "addresses": {"type": "list", "elements": "str"}},
-    },
-    "up": {"type": "bool", "default": True},
 }
 
 

@@ -18,6 +18,7 @@ from typing import Any, Callable, Optional, Union
 
 from .._model.bridge import Bridge
 from .._model.hosts import HostsChange, HostsKey
+from .._model.ipvlan import Ipvlan
 from .._model.link import (
     Birth,
     Interface,
@@ -111,6 +112,19 @@ def born(world: World, link: Link, master: str) -> None:
     )
     if world.standing is not None:
         _stand(world.standing, link)
+    _share(world, link)
+
+
+def _share(world: World, link: Link) -> None:
+    """The mode and flag of an ipvlan are its parent's, so its other children have them too."""
+    data = link.data
+    if not isinstance(data, Ipvlan):
+        return
+    for other in children(world, data.parent):
+        if isinstance(other.data, Ipvlan):
+            if (other.data.mode, other.data.flag) == (data.mode, data.flag) and other.key != link.key:
+                return  # they all are as one of them
+            world.links[other.key] = replace(other, data=replace(other.data, mode=data.mode, flag=data.flag))
 
 
 def _link(world: World, action: str, value: Link) -> None:
@@ -159,9 +173,12 @@ def _settings(world: World, _action: str, value: Settings) -> None:
         # net/core/neighbour.c neigh_ifdown, neigh_changeaddr: the permanent ones, too.
         link = replace(link, neighbours=EMPTY)
     world.links[value.link] = link
+    if rest:
+        _share(world, link)
     if "mtu" in own:
         for other in children(world, value.link):
-            if other.mtu and other.mtu > own["mtu"]:
+            # drivers/net/ipvlan/ipvlan_main.c ipvlan_adjust_mtu: those go up with it, too.
+            if other.mtu and (other.mtu > own["mtu"] or isinstance(other.data, Ipvlan)):
                 world.links[other.key] = replace(other, mtu=own["mtu"])
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Optional
 
 from .._model.bridge import MAX_PORTS, Bridge
+from .._model.child import Child
 from .._model.errors import Conflict, InvalidRequest
 from .._model.link import Birth, Kind, Link, LinkAddress, LinkKey, LinkRoute, Other, Settings
 from .._model.macvlan import Macvlan
@@ -22,12 +23,12 @@ from .._model.owner import altname
 from .._model.plan import Question, Wanted
 from .._model.veth import Veth
 from .._model.vxlan import Vxlan
-from . import macvlan, neighbour, properties, route, vxlan
+from . import child, ipvlan, macvlan, neighbour, properties, route, vxlan
 from .draft import Draft, claim
 from .effect import NEW_PORT, ports_of
 from .properties import because, current, in_order, wishes
 
-describe, facts, prepare, finish = properties.describe, properties.facts, macvlan.prepare, route.finish
+describe, facts, finish = properties.describe, properties.facts, route.finish
 
 AGAIN = "set recreate: true to have it deleted and made again"
 LEFT = "left over from a namespace that was deleted"
@@ -41,8 +42,9 @@ def question(wanted: Wanted) -> Question:
     if link.addresses is not None or link.gateways is not None or link.routes is not None:
         asked.addresses.add(link.key.netns)
     asked.neighbours |= {(link.key.netns, key.netns) for key in relatives(link) if key.netns != link.key.netns}
-    if isinstance(link.data, Macvlan):
-        asked.add(macvlan.question(link.key))
+    if isinstance(link.data, Child):
+        asked.add(child.question(link.key))
+        asked.add(ipvlan.question(wanted))
     if link.neighbours is not None:
         asked.permanent.add(link.key)
     asked.add(vxlan.question(wanted))
@@ -54,6 +56,11 @@ def relatives(link: Link) -> tuple[LinkKey, ...]:
     if isinstance(link.data, Veth) and link.data.peer.name:
         return (link.data.peer,)
     return tuple(getattr(link.data, name) for name in link.data.LINKS) if link.data else ()
+
+
+def prepare(draft: Draft) -> None:
+    macvlan.prepare(draft)
+    ipvlan.prepare(draft)
 
 
 def plan(wanted: Wanted, draft: Draft) -> None:
@@ -80,7 +87,7 @@ def _remove(wanted: Wanted, draft: Draft) -> None:
         return
     _same_kind(wanted, link, seen)
     claim(wanted, seen.owner, seen.kind)
-    macvlan.release(wanted, seen, draft)
+    child.release(wanted, seen, draft)
     vxlan.release(wanted, seen, draft)
     draft.do(wanted, "delete", seen, "to be absent")
 
@@ -112,7 +119,7 @@ def _exist(wanted: Wanted, link: Link, draft: Draft) -> Link:
                 f"it is there with another identity ({differs})",
                 AGAIN,
             )
-        macvlan.release(wanted, seen, draft, first=True)
+        child.release(wanted, seen, draft, first=True)
         vxlan.release(wanted, seen, draft)
         draft.do(wanted, "delete", seen, reason, first=True)
         draft.ports.clear()
@@ -262,7 +269,7 @@ def _set_valued(wanted: Wanted, link: Link, draft: Draft) -> None:
     for name, make in (("routes", LinkRoute), ("gateways", LinkRoute), ("addresses", LinkAddress)):
         for value in in_order(_known(draft, link, name) - _want(link, name)):
             if name == "addresses":
-                macvlan.unroute(wanted, draft.world.links[link.key], (value,), draft, first=True)
+                child.unroute(wanted, draft.world.links[link.key], (value,), draft, first=True)
             draft.do(wanted, "remove", make(link.key, value), "not asked for")
     down = draft.world.links[link.key].up is False
     for name, make in (("addresses", LinkAddress), ("routes", LinkRoute), ("gateways", LinkRoute)):

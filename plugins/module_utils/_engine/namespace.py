@@ -15,7 +15,7 @@ from .._model.hosts import Damaged, HostsBlock, HostsChange, HostsKey, find
 from .._model.link import LinkKey
 from .._model.namespace import Namespace
 from .._model.plan import Question, Wanted, World
-from . import macvlan
+from . import child
 from .draft import Draft, claim
 
 
@@ -26,7 +26,7 @@ def question(wanted: Wanted) -> Question:
         asked.blocks.add(value.name)
     if not wanted.present or value.same_as:
         asked.links.add(value.name)
-        asked.add(macvlan.question(LinkKey(value.name, "")))
+        asked.add(child.question(LinkKey(value.name, "")))
     return asked
 
 
@@ -120,7 +120,7 @@ def _delete(wanted: Wanted, seen: Namespace, draft: Draft, reason: str, first: b
     for key in sorted(key for key in draft.inside.get(seen.name, ()) if key.name != "lo"):
         link = draft.world.links.get(key)
         if link and link.owner == wanted.owner and not stays:
-            macvlan.release(wanted, link, draft, first)
+            child.release(wanted, link, draft, first)
             draft.do(wanted, "delete", link, "its namespace goes", first)
     draft.do(wanted, "delete", seen, reason, first)
 

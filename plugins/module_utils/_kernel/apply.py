@@ -29,7 +29,9 @@ from .._model.source import SourceRoute
 from .._model.state import State
 from .._model.text import TextFile
 from .._model.vxlan import LinkForward, Vxlan
-from . import elsewhere, hosts, links, namespaces, passage, rule, service, source, state, sysctl, text
+from .._model.wireguard import TunnelChange
+from .._model.wireguard_key import WireguardKey
+from . import elsewhere, hosts, links, namespaces, passage, rule, service, source, state, sysctl, text, wireguard, wireguard_key
 from . import rtnetlink as rt
 from .kinds import KINDS
 from .netlink import Message, NetlinkError, Socket
@@ -59,6 +61,8 @@ FILES: dict[type, Callable[[Places, Sequence[Operation]], Done]] = {
     ServiceChange: service.change,
     TextFile: text.change,
     State: state.change,
+    TunnelChange: wireguard.tell,
+    WireguardKey: wireguard_key.change,
 }
 
 
@@ -74,6 +78,7 @@ def apply(
     Errors: stops at the first one, but not among removals, which all have their try: Several at the end.
     """
     service.check(operations)
+    wireguard.check(host, operations)
     writer = links.Writer(host, world.links)
     late: list[DocknetError] = []
     for step, some in itertools.groupby(operations, key=rank):
@@ -175,10 +180,12 @@ def send(host: Places, place: NetnsRef, batch: list[tuple[Operation, list[Messag
 
 
 def once_more(socket: Socket, operation: Operation, messages: list[Message], answers: list[Any]) -> list[Any]:
-    """A macvlan does not go up while another child of its parent has its MAC address: one of a deleted namespace, for a moment."""
+    """One of a deleted namespace is still there for a moment: a macvlan does not go up while another child of its parent has
+    its MAC address, and an ipvlan gets no address that another one has."""
     end = time.monotonic() + PATIENCE
-    going_up = isinstance(operation.value, Settings) and operation.value.changes.get("up")
-    while going_up and any(one and one.code == errno.EADDRINUSE for one in answers) and time.monotonic() < end:
+    value = operation.value
+    busy = value.changes.get("up") if isinstance(value, Settings) else isinstance(value, LinkAddress)
+    while busy and any(one and one.code == errno.EADDRINUSE for one in answers) and time.monotonic() < end:
         time.sleep(STEP)
         answers = list(socket.send(messages))
     return answers

@@ -4,17 +4,23 @@
 
 # This module util is PRIVATE to the collection: it may change without notice.
 
-"""Who holds what cannot be had: a link in a namespace that nobody asked about."""
+"""Who holds what cannot be had, and who stands on a link: links in namespaces that nobody asked about."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Optional, cast
 
-from .._model.link import Link
+from .._model.child import Child
+from .._model.ipvlan import Ipvlan
+from .._model.link import Link, LinkKey
+from .._model.namespace import NetnsRef
 from .._model.vxlan import Vxlan
 from . import links, namespaces, vxlan
 from . import rtnetlink as rt
+from .kinds import KINDS
 from .netlink import Socket
 from .places import Places
 
@@ -24,21 +30,52 @@ def segment_holder(places: Places, wanted: Link) -> Optional[str]:
 
     One that was moved to another namespace counts for the one it was made in (container engines do so with theirs).
     """
-    mine = places.descriptor(wanted.key.netns)
+    for descriptor, link in _tied(places, wanted.key.netns, ()):
+        if link.kind == Vxlan.KIND and _same(link, wanted):
+            return f'"{link.name}" in {_spelled(descriptor)} has it: remove that one, or choose another vni'
+    return None
+
+
+def tenants(
+    places: Places, asked: Collection[tuple[LinkKey, str]], seen: Mapping[LinkKey, Link], groups: Mapping[int, str]
+) -> dict[LinkKey, tuple[Link, ...]]:
+    """The children of these kinds on these parents, in namespaces other than those whose links were `seen`.
+
+    A module that is not loaded has made none, so most hosts are spared the walk through all their namespaces.
+    """
+    found: dict[LinkKey, tuple[Link, ...]] = {}
+    known = {os.fstat(places.descriptor(ref)).st_ino for ref in {key.netns for key in seen}}
+    for parent in {parent for parent, kind in asked if kind != Ipvlan.KIND or os.path.isdir(LOADED)}:
+        if parent not in seen:
+            continue
+        kinds = {kind for one, kind in asked if one == parent}
+        for descriptor, raw in _tied(places, parent.netns, known):
+            if raw.kind in kinds and raw.number(rt.IFLA_LINK) == seen[parent].index:
+                data = replace(cast(Child, KINDS[raw.kind].decode(raw.data, parent)), parent=parent)
+                key = LinkKey(_spelled(descriptor), raw.name)
+                found[parent] = (*found.get(parent, ()), Link(key, data=data, owner=raw.owner(groups)))
+    return found
+
+
+def _tied(places: Places, ref: NetnsRef, known: Collection[int]) -> Iterator[tuple[int, links.RawLink]]:
+    """Each link of this machine that is tied to a namespace: is in it, or stands on something in there. Not in `known` ones."""
+    mine = places.descriptor(ref)
     for descriptor in namespaces.everywhere():
+        if os.fstat(descriptor).st_ino in known:
+            continue
         with namespaces.inside(descriptor):
             socket = Socket()
         try:
             here = os.path.sameopenfile(descriptor, mine)
             number = None if here else rt.nsid(socket.get(rt.get_nsid(mine)))
-            if not here and number is None:
-                continue
-            for link in links.raw_links(socket).values():
-                if link.kind == Vxlan.KIND and link.number(rt.IFLA_LINK_NETNSID) == number and _same(link, wanted):
-                    return f'"{link.name}" in {_spelled(descriptor)} has it: remove that one, or choose another vni'
+            for link in links.raw_links(socket).values() if here or number is not None else ():
+                if link.number(rt.IFLA_LINK_NETNSID) == number:
+                    yield descriptor, link
         finally:
             socket.close()
-    return None
+
+
+LOADED = "/sys/module/ipvlan"
 
 
 def _same(seen: links.RawLink, wanted: Link) -> bool:

@@ -23,7 +23,24 @@ from .._model.owner import group
 from .._model.plan import Operation, Question, World
 from .._model.trial import Outcome, Patience, Spot, Trial
 from .._model.vlan import Vlan
-from . import hosts, links, namespaces, neighbour, passage, rule, service, source, state, survey, sysctl, text, trial
+from . import (
+    elsewhere,
+    hosts,
+    links,
+    namespaces,
+    neighbour,
+    passage,
+    rule,
+    service,
+    source,
+    state,
+    survey,
+    sysctl,
+    text,
+    trial,
+    wireguard,
+    wireguard_key,
+)
 from . import rtnetlink as rt
 from .apply import apply
 from .netlink import NetlinkError, Socket
@@ -147,9 +164,11 @@ class Host:
         neighbour.look(self, question, world, known)
         if question.users:
             world.users = {link.key: self._users(link) for link in world.links.values() if self._asked(link, question)}
+        if question.tenants:
+            world.tenants = elsewhere.tenants(self, question.tenants, world.links, groups)
         rule.look(self, question, world)
         world.sysctls = self._read_sysctls(question, world)
-        for part in (passage, text, source, service, state, survey):
+        for part in (passage, text, source, service, state, survey, wireguard, wireguard_key):
             part.look(self, question, world)
         keys = question.files | hosts.marked(question.owners, question.blocks)
         world.files = {key: file for key in keys for file in [hosts.look(key)] if file}

@@ -8,6 +8,6 @@
 
 from __future__ import annotations
 
-from . import bridge, macvlan, veth, vlan, vxlan
+from . import bridge, ipvlan, macvlan, veth, vlan, vxlan, wireguard
 
-KINDS = {codec.MODEL.KIND: codec for codec in (veth, bridge, macvlan, vlan, vxlan)}
+KINDS = {codec.MODEL.KIND: codec for codec in (veth, bridge, macvlan, ipvlan, vlan, vxlan, wireguard)}

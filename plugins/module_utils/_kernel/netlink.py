@@ -145,6 +145,10 @@ def as_text(data: bytes) -> str:
     return data.rstrip(b"\0").decode("utf-8", "backslashreplace")
 
 
+def as_u16(data: bytes) -> int:
+    return int(struct.unpack_from("=H", data)[0])
+
+
 def as_u32(data: bytes) -> int:
     return int(U32.unpack_from(data)[0])
 

@@ -9,13 +9,12 @@
 from __future__ import annotations
 
 import errno
-import struct
 from collections.abc import Mapping
 from typing import cast
 
 from .._model.link import Birth, Kind, LinkKey
 from .._model.vlan import Vlan
-from .netlink import u16
+from .netlink import as_u16, u16
 
 MODEL = Vlan
 # What the kernel's bare word means here.
@@ -35,4 +34,4 @@ def change(_values: Mapping[str, object]) -> list[bytes]:
 
 
 def decode(data: Mapping[int, bytes], below: LinkKey) -> Kind:
-    return Vlan(parent=below, tag=struct.unpack_from("=H", data[IFLA_VLAN_ID])[0])
+    return Vlan(parent=below, tag=as_u16(data[IFLA_VLAN_ID]))

@@ -4,23 +4,18 @@
 
 # This module util is PRIVATE to the collection: it may change without notice.
 
-"""A macvlan child of a parent link."""
+"""A macvlan child of a parent link: it has a MAC address of its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Optional
+from typing import ClassVar
 
-from .link import Kind, LinkKey
+from .child import Child
 
 
 @dataclass(frozen=True)
-class Macvlan(Kind):
+class Macvlan(Child):
     """`mode`: bridge, private, vepa or passthru. Into and out of passthru the kernel changes no living link."""
 
     KIND: ClassVar[str] = "macvlan"
-    IDENTITY: ClassVar[tuple[str, ...]] = ("parent",)
-    LINKS: ClassVar[tuple[str, ...]] = ("parent",)
-
-    parent: LinkKey = LinkKey(None, "")
-    mode: Optional[str] = None

@@ -22,13 +22,15 @@ from .service import Service
 from .source import SourceRoute
 from .state import State, Surroundings
 from .text import TextFile, TextKey
+from .wireguard import Tunnel
+from .wireguard_key import WireguardKey
 
 
 class Wanted(NamedTuple):
     """One value the user asked for, or asked to be gone.
 
     `what` is the object in the user's words ("veth_pair web0"), for sentences. `value` is a Namespace, Sysctl,
-    Link, LinkRoute, SourceRoute, Snat, Dnat, Segment, Service, HostsBlock, TextFile or State; with `present` False only
+    Link, LinkRoute, SourceRoute, Snat, Dnat, Segment, Service, HostsBlock, TextFile, Tunnel, WireguardKey or State; with `present` False only
     its identity counts.
     """
 
@@ -45,11 +47,13 @@ class Question:
     """What of the host must be looked at to plan. Questions of several objects are merged by `add`.
 
     `links` and `addresses` are of whole namespaces. `neighbours` are pairs of them that may hold two ends of one
-    link; `users` those whose 802.1Q links of `owners` are to be asked what stands on them. `owned`: everything
+    link; `users` those whose 802.1Q links of `owners` are to be asked what stands on them. `tenants`: parents, each
+    with a kind of children of it that are to be seen in other namespaces too. `owned`: everything
     marked as one of `owners`', wherever on the host. `blocks`: named namespaces whose hosts file counts only where it is
     a plain file and one of `owners` has a block in it. `survey`: the surroundings, and how the host reaches `peers`. `filters`: as
     `tables`, and what other people's filters do with what ours let through. `forwards`: VXLANs whose entries are to be
-    seen, and the permanent neighbours on the bridges that they are ports of; `permanent`: other links whose are.
+    seen, and the permanent neighbours on the bridges that they are ports of; `permanent`: other links whose are. `tunnels`: WireGuard links; `keys`: those
+    of all topologies.
     """
 
     namespaces: set[NetnsRef] = field(default_factory=set)
@@ -58,6 +62,7 @@ class Question:
     owners: set[str] = field(default_factory=set)
     neighbours: set[tuple[NetnsRef, NetnsRef]] = field(default_factory=set)
     users: set[NetnsRef] = field(default_factory=set)
+    tenants: set[tuple[LinkKey, str]] = field(default_factory=set)
     forwards: set[LinkKey] = field(default_factory=set)
     permanent: set[LinkKey] = field(default_factory=set)
     sysctls: set[tuple[NetnsRef, tuple[str, ...]]] = field(default_factory=set)
@@ -69,6 +74,8 @@ class Question:
     texts: set[TextKey] = field(default_factory=set)
     sources: set[NetnsRef] = field(default_factory=set)
     services: set[str] = field(default_factory=set)
+    tunnels: set[LinkKey] = field(default_factory=set)
+    keys: bool = False
     states: bool = False
     peers: set[Address] = field(default_factory=set)
     survey: bool = False
@@ -99,16 +106,18 @@ class World:
     """What was seen. Only what the Question named is in it; a namespace that is not in `namespaces` does not exist.
 
     `missing` is why it does not, where an engine said so. `users` counts, for an 802.1Q link asked about, the links
-    anywhere on this machine that stand on it. `near` are names close to one that is missing, for "did you mean".
+    anywhere on this machine that stand on it. `tenants` are the asked-for children of a parent in namespaces that were
+    not looked at, their own with a name in words. `near` are names close to one that is missing, for "did you mean".
     `left` are names of which a killed run left an empty file, and no namespace. `standing` names the links that stand, or
     once stood, on each: made by _engine/effect.py when it is first needed. A text file that is there and not ours
-    has no owner. `states` are by topology.
+    has no owner. `states` and `keys` are by topology.
     """
 
     namespaces: dict[NetnsRef, Namespace] = field(default_factory=dict)
     missing: dict[NetnsRef, Missing] = field(default_factory=dict)
     links: dict[LinkKey, Link] = field(default_factory=dict)
     users: dict[LinkKey, int] = field(default_factory=dict)
+    tenants: dict[LinkKey, tuple[Link, ...]] = field(default_factory=dict)
     sysctls: dict[tuple[NetnsRef, tuple[str, ...]], str] = field(default_factory=dict)
     tables: dict[NetnsRef, Any] = field(default_factory=dict)
     gates: dict[NetnsRef, tuple[Gate, ...]] = field(default_factory=dict)
@@ -118,6 +127,8 @@ class World:
     sources: dict[NetnsRef, frozenset[SourceRoute]] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
+    tunnels: dict[LinkKey, Tunnel] = field(default_factory=dict)
+    keys: dict[str, WireguardKey] = field(default_factory=dict)
     surroundings: Surroundings = field(default_factory=Surroundings)
     standing: Optional[dict[LinkKey, list[LinkKey]]] = field(default=None, compare=False, repr=False)
     near: tuple[str, ...] = ()
