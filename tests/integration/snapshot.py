@@ -46,6 +46,11 @@ def by_itself(value: dict[str, Any]) -> bool:
     return value.get("protocol") == "kernel" or (value.get("family") == "inet6" and value.get("scope") == "link")
 
 
+def set_by_hand(entry: dict[str, Any]) -> bool:
+    """Of a VXLAN's table, and of a bridge's what is not its own."""
+    return "dst" in entry or entry["state"] == "static"
+
+
 def snapshot() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in (None, *(one["name"] for one in ask("ip", "-j", "netns", "list"))):
@@ -54,6 +59,8 @@ def snapshot() -> dict[str, Any]:
         place = name or "the host"
         found[place] = calm(ask("ip", *at, "-j", "-d", "address", "show"))
         found[f"{place}: routes"] = [calm(ask("ip", *at, family, "-j", "route", "show")) for family in ("-4", "-6")]
+        found[f"{place}: neighbours"] = ask("ip", *at, "-j", "neigh", "show", "nud", "permanent")
+        found[f"{place}: entries"] = [one for one in ask(*inside, "bridge", "-j", "fdb", "show") if set_by_hand(one)]
         found[f"{place}: rules"] = ask(*inside, "nft", "-j", "list", "ruleset")
         done = subprocess.run([*inside, "sh", "-c", SETTINGS], capture_output=True, text=True, timeout=30, check=True)
         found[f"{place}: settings"] = done.stdout.splitlines()

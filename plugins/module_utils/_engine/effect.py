@@ -213,7 +213,7 @@ LINK_FIELDS = frozenset(field.name for field in fields(Link))
 NEW_PORT: dict[str, Any] = {"hairpin": False, "isolated": False, "port_learning": True, "neigh_suppress": False}
 
 
-def as_new_port(link: Link, bridge: object) -> Link:
+def as_new_port(link: Link, bridge: Optional[str]) -> Link:
     """The link as it becomes a port of `bridge`, or of none (""): no bridge knows yet who is behind it."""
     forwards = link.forwards and frozenset(one._replace(whole=not (bridge and one.unicast)) for one in link.forwards)
     return replace(link, master=bridge, forwards=forwards, **NEW_PORT)

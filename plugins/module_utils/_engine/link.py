@@ -71,6 +71,7 @@ def plan(wanted: Wanted, draft: Draft) -> None:
     draft.need_namespace(wanted, link.key.netns)
     for key in relatives(link):
         draft.need_namespace(wanted, key.netns)
+    link = vxlan.fitted(wanted, link, draft)
     if link.data is None:
         seen = draft.need_link(wanted, link.key, "link", _unknown(link.key))
     else:
@@ -223,7 +224,7 @@ def _settle(wanted: Wanted, link: Link, seen: Link, draft: Draft) -> None:
             raise Conflict(
                 wanted.what, f"{name} is a setting of a bridge's port, and {link.key} is none", "give master"
             )
-    if "master" in changes and link.answers is not None:
+    if "master" in changes:
         vxlan.release(wanted, seen, draft)
     if changes:
         draft.do(wanted, "set", Settings(link.key, changes), because(seen, changes))

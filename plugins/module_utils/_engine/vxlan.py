@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection: it may change without notice.
 
-"""What goes with a VXLAN: its entries, the neighbours that its bridge answers for, and that a segment has one in a namespace.
+"""What goes with a VXLAN: its entries, the neighbours that its bridge answers for, its MTU, and that a segment has one in a namespace.
 
 Neighbours on a bridge say not whose they are. Those with a MAC address of a VXLAN's entries are taken for that VXLAN's:
 they come with it and go with it.
@@ -12,18 +12,21 @@ they come with it and go with it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Optional
 
 from .._model.errors import Conflict
-from .._model.link import Link, LinkKey
+from .._model.link import Address, Link, LinkKey
 from .._model.namespace import place
 from .._model.plan import Question, Wanted
-from .._model.vxlan import Vxlan
+from .._model.vxlan import FITTING, OVERHEAD, Vxlan
 from .draft import Draft, claim
 from .neighbour import exactly
 from .properties import answered, managed
 
 NONE: frozenset = frozenset()
+ETHERNET = 1500
 
 
 def question(wanted: Wanted) -> Question:
@@ -35,7 +38,44 @@ def question(wanted: Wanted) -> Question:
         asked.forwards.add(link.key)
     if link.answers is not None and link.master:
         asked.permanent.add(LinkKey(link.key.netns, link.master))
+    if link.mtu == FITTING:
+        asked.addresses.add(link.key.netns)
+        asked.targets |= {(link.key.netns, remote) for remote in _first_remote(link)}
     return asked
+
+
+def fitted(wanted: Wanted, link: Link, draft: Draft) -> Link:
+    """With the MTU that its underlay leaves, where that is asked for. An underlay that is not known is taken for Ethernet's."""
+    if not isinstance(link.data, Vxlan) or link.mtu != FITTING:
+        return link
+    below = next(_underlays(link, draft), None)
+    if below is None:
+        ends = " or ".join(str(one) for one in (link.data.local, *_first_remote(link)) if one) or "its remote ends"
+        where = place(link.key.netns) or " on the host"
+        draft.warn(
+            f"{wanted.what}: no interface{where} leads to {ends}, so its MTU is made for one of {ETHERNET}; or give mtu"
+        )
+    return replace(link, mtu=(below or ETHERNET) - OVERHEAD[_family(link) or 4])
+
+
+def _underlays(link: Link, draft: Draft) -> Iterator[int]:
+    """The MTU of the interface with its local address, and of the one towards a remote end. A loopback's says nothing."""
+    netns, local = link.key.netns, link.data.local if isinstance(link.data, Vxlan) else None
+    ways = [draft.world.targets.get((netns, remote)) for remote in _first_remote(link)]
+    near = [key for key in draft.inside.get(netns, ()) if local and _has(draft.world.links.get(key), local)]
+    for key in (*near, *(LinkKey(netns, way.device) for way in ways if way and not way.own)):
+        below = draft.world.links.get(key)
+        if below and below.mtu and key.name not in ("lo", link.key.name):
+            yield below.mtu
+
+
+def _has(link: Optional[Link], address: Address) -> bool:
+    return link is not None and any(one.ip == address for one in link.addresses or ())
+
+
+def _first_remote(link: Link) -> list[Address]:
+    """One of its remote ends, always the same."""
+    return sorted({one.remote for one in link.forwards or ()}, key=lambda one: (one.version, int(one)))[:1]
 
 
 def make_room(wanted: Wanted, link: Link, draft: Draft) -> None:
@@ -70,14 +110,12 @@ def _same_segment(link: Link, seen: Link) -> bool:
     one, other = link.data, seen.data
     if not isinstance(one, Vxlan) or not isinstance(other, Vxlan):
         return False
-    family, its = _family(link), _family(seen)
-    return (one.vni, one.port) == (other.vni, other.port) and None not in (family, its) and family == its
+    return (one.vni, one.port) == (other.vni, other.port) and _family(link) == _family(seen) is not None
 
 
 def _family(link: Link) -> Optional[int]:
     local = link.data.local if isinstance(link.data, Vxlan) else None
-    addresses = [local] if local else [one.remote for one in link.forwards or ()]
-    return addresses[0].version if addresses else None
+    return next((one.version for one in (local, *_first_remote(link)) if one), None)
 
 
 def settle(wanted: Wanted, link: Link, draft: Draft) -> None:

@@ -17,6 +17,8 @@ PORT = 4789
 FLOOD = "00:00:00:00:00:00"
 # What it puts before a frame: Ethernet, IP, UDP and VXLAN headers, by the family of the underlay.
 OVERHEAD = {4: 50, 6: 70}
+# As the MTU of a wanted one: what its underlay leaves.
+FITTING = 0
 
 
 @dataclass(frozen=True)
