@@ -12,7 +12,7 @@ test: ## everything CI runs; closes with a table
 	@tests/bootstrap test
 	@$(RINGS)
 
-test-%: ## one ring of it: unit lint kernel integration molecule galaxy sanity ...
+test-%: ## one ring of it: unit lint kernel integration molecule galaxy sanity vm ...
 	@tests/bootstrap test
 	@$(RINGS) $*
 

@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
 from checks import Checks, exported, interpreter, output_of, path_of_pythons
@@ -38,16 +39,22 @@ PYROUTE2 = "pyroute2==0.9.*"  # the well-known library that our own netlink code
 SANITY = {"2.19": "3.11", "2.20": "3.12", "2.21": "3.13"}  # ansible-core, and the Python it runs on
 
 # What our processes see of Ansible: this collection, and nothing of the user's.
-os.environ.update(
-    ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS),
-    ANSIBLE_HOME=str(NOX / "ansible"),
-    ANSIBLE_INJECT_FACT_VARS="false",  # deprecated in ansible-core 2.20: our roles do without
-    CONTAINERS_CONF=str(ROOT / "molecule" / "containers.conf"),
-    NO_COLOR="1",
-    MOLECULE_GLOB="molecule/*/molecule.yml",
-    PIP_DISABLE_PIP_VERSION_CHECK="1",
-    PYTHONPATH=str(COLLECTIONS),
-)
+OURS = {
+    "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+    "ANSIBLE_HOME": str(NOX / "ansible"),
+    "ANSIBLE_INJECT_FACT_VARS": "false",  # deprecated in ansible-core 2.20: our roles do without
+    "CONTAINERS_CONF": str(ROOT / "molecule" / "containers.conf"),
+    "NO_COLOR": "1",
+    "MOLECULE_GLOB": "molecule/*/molecule.yml",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PYTHONPATH": str(COLLECTIONS),
+}
+os.environ.update(OURS)
+
+# A virtual machine without the hardware's help is ten times slower than the machine: minutes for a folder of tests there,
+# and for one test, which is rather to be too slow than taken for hung.
+VM_FOLDERS = {"tests/vm": 40, "tests/kernel": 120, "tests/integration": 240}
+VM_TEST_SECONDS = 1800
 
 
 @nox.session
@@ -79,6 +86,41 @@ def kernel(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """Modules through Ansible, on lab hosts."""
     pytest(session, "tests/integration", dist="loadfile")  # a file may tell a story
+
+
+@nox.session(requires=["env"], venv_backend="none")
+def vm(session: nox.Session) -> None:
+    """Under a stock Debian kernel: what needs one, and the rings kernel and integration; `-- tests/vm -k sctp` runs part of it."""
+    folders = [word for word in session.posargs if word.startswith("tests/")]
+    options = [word for word in session.posargs if word not in folders]
+    virtual(session, [[folder, *options] for folder in folders or VM_FOLDERS])
+
+
+@nox.session(requires=["env"], venv_backend="none")
+def vm_short(session: nox.Session) -> None:
+    """What of that is quick: tests/vm/short.txt names it."""
+    lines = (ROOT / "tests" / "vm" / "short.txt").read_text().splitlines()
+    tests = [line for line in lines if line and not line.startswith("#")]
+    virtual(session, [[*tests, *session.posargs]])
+
+
+def virtual(session: nox.Session, runs: list[list[str]]) -> None:
+    """Run pytest with each list of words in a virtual machine of its own, whatever fails."""
+    output = output_of(session)
+    ours = [f"{name}={value}" for name, value in OURS.items()]
+    failed = []
+    for words in runs:
+        folder = next(folder for folder in VM_FOLDERS if words[0].startswith(folder))
+        options = [f"--junitxml={output}/{Path(folder).name}.xml", "--numprocesses=auto", "--dist=loadfile"]
+        options += ["--verbose", f"--timeout={VM_TEST_SECONDS}", *words]
+        bounded = ["timeout", "--kill-after=30", f"{VM_FOLDERS[folder]}m"]
+        command = ["env", *ours, *bounded, f"{ENV}/bin/python", "-m", "pytest", *options]
+        try:
+            session.run("tests/vm/boot", str(output), *command, external=True)
+        except CommandFailed:
+            failed.append(folder)
+    if failed:
+        session.error(f"failed: {', '.join(failed)}")
 
 
 @nox.session(requires=["env"], venv_backend="none")

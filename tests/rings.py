@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the rings of tests one after the other, whatever fails, and add up.
 
-    rings.py [RING ...]     all of them by default
+    rings.py [RING ...]     all of them by default, but those for the night
 
 A ring is a nox session (noxfile.py). What it leaves in tests/output/RING/*.xml is counted; a session that fails
 without a failed test in there counts as one failure, and so does one that ran nothing.
@@ -31,6 +31,7 @@ class Ring(NamedTuple):
     folder: str = "."  # where its tests are
     required: bool = True  # a missing folder is a failure
     minutes: int = 10  # after which it hangs
+    nightly: bool = False  # too long for every change: only when asked for by name
 
 
 # Cheap ones first: what they find need not be waited for.
@@ -39,6 +40,8 @@ RINGS = [
     Ring("lint"),
     Ring("kernel", "tests/kernel", minutes=20),
     Ring("integration", "tests/integration", minutes=30),
+    Ring("vm_short", "tests/vm", minutes=30),
+    Ring("vm", "tests/vm", minutes=420, nightly=True),
     Ring("faults", "tests/faults", required=False),
     Ring("parity", "tests/parity", required=False),
     Ring("molecule", "molecule", minutes=25),
@@ -97,8 +100,9 @@ def nox(ring: Ring) -> int:
 
 
 def main() -> int:
-    chosen = [ring for ring in RINGS if not sys.argv[1:] or ring.name in sys.argv[1:]]
-    unknown = set(sys.argv[1:]) - {ring.name for ring in RINGS}
+    asked = sys.argv[1:] or [ring.name for ring in RINGS if not ring.nightly]
+    chosen = [ring for ring in RINGS if ring.name in asked]
+    unknown = set(asked) - {ring.name for ring in RINGS}
     if unknown:
         sys.exit(f"no such ring: {', '.join(sorted(unknown))}; there are {', '.join(ring.name for ring in RINGS)}")
     results: dict[str, Result] = {}

@@ -255,9 +255,10 @@ def test_making_and_removing_at_once_ends_in_one_of_the_two():
 
 
 def test_a_lock_that_is_held_is_waited_for_and_then_named():
-    with subprocess.Popen(["sh", "-c", "mkdir -p /run/docknet; exec flock /run/docknet/lock sleep 60"]) as holder:
+    holding = "mkdir -p /run/docknet; exec flock /run/docknet/lock sh -c 'echo; exec sleep 60'"
+    with subprocess.Popen(["sh", "-c", holding], stdout=subprocess.PIPE) as holder:
         try:
-            time.sleep(0.2)
+            assert holder.stdout.readline() == b"\n"
             result = call("netns", name="web", lock_timeout=0.1)
             assert result["failed"] and result["failure"]["kind"] == "locked"
             assert "another run has held it for more than 0.1 s" in result["msg"]

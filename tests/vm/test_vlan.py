@@ -1,10 +1,7 @@
 # Copyright (c) 2026, the netwright.docknet authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""802.1Q under macvlan, on a stock Debian kernel (`make test-vm`): small machines' kernels may have none.
-
-Inside the virtual machine, which is thrown away: its own namespaces are ours.
-"""
+"""802.1Q under macvlan, on a stock Debian kernel (`make test-vm`): small machines' kernels may have none."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ import subprocess
 
 import pytest
 from ansible_collections.netwright.docknet.tests.direct import call
+from ansible_collections.netwright.docknet.tests.kernel.machine import machine, sh
 
 SHIM = {"name": "shim0", "addresses": ["198.51.100.250/32"]}
 
@@ -46,16 +44,10 @@ def ping_to(address: str, *command: str) -> int:
 
 @pytest.fixture(name="lan", scope="module", autouse=True)
 def fixture_lan():
-    for command in (
-        "modprobe -a 8021q veth macvlan",
-        "ip link add lan type veth peer name wire",
-        "ip link set lan up",
-        "ip link set wire up",
-    ):
-        subprocess.run(command.split(), check=True, timeout=120)
-    assert call("netns", config=[{"name": "c1"}, {"name": "c2"}])["changed"]
-    yield
-    subprocess.run(["ip", "link", "del", "lan"], check=True, timeout=60)
+    with machine():
+        sh("ip link add lan type veth peer name wire; ip link set lan up; ip link set wire up")
+        assert call("netns", config=[{"name": "c1"}, {"name": "c2"}])["changed"]
+        yield
 
 
 def test_vlan_when_two_children_stand_on_it_then_it_is_made_once_and_goes_with_the_last():
