@@ -8,12 +8,13 @@
 
 Set-up goes from what others stand on to what stands on it; removal the other way round:
 
- 0  the saved specification: what was chosen for a run that is cut short is chosen again by the next
+ 0  the saved specification: what was chosen for a run that is cut short is chosen again by the next; 5 a WireGuard's key
  1  what something else is to take the place of; 2 names of namespaces that are to name another one; 3 services that
     run in a namespace that was deleted
 10  namespaces: links are made in them; 11 second names of them
 20  links, those that others stand on first (the planner's order is kept within a step)
 30  settings of links: a second master, marks, MTU
+35  what a WireGuard interface is told: it opens its port as soon as it is up
 40  kernel settings of a link: before its first packet
 50  up: routes need it
 60  addresses and routes that go: one of them may come back elsewhere
@@ -26,7 +27,7 @@ Set-up goes from what others stand on to what stands on it; removal the other wa
 120 hosts files: they name addresses; 122 other files; then 130 and 132 what goes of them
 135 services that go: nobody is sent to them any more
 137 what let our packets through other people's filters
-140 links that go, then 150 namespaces: after the rules that sent packets there
+140 links that go, then 150 namespaces: after the rules that sent packets there; 155 the key of a WireGuard that is gone
 160 the saved specification, when all of it is gone
 165 the saved specification, where the one before was needed to know what has to go
 """
@@ -45,12 +46,16 @@ from .._model.source import SourceRoute
 from .._model.state import State
 from .._model.text import TextFile
 from .._model.vxlan import LinkForward
+from .._model.wireguard import TunnelChange
+from .._model.wireguard_key import WireguardKey
 
 RANKS: dict[type, dict[str, int]] = {
     State: {"create": 0, "set": 0, "delete": 160},
     Namespace: {"create": 10, "set": 10, "delete": 150},
     Birth: {"create": 20},
     Settings: {"set": 30},
+    TunnelChange: {"set": 35},
+    WireguardKey: {"create": 5, "set": 5, "delete": 155},
     Sysctl: {"set": 40},
     LinkAddress: {"remove": 60, "add": 70},
     LinkRoute: {"remove": 60, "add": 80},
@@ -70,7 +75,7 @@ RANKS: dict[type, dict[str, int]] = {
 UP, LAST = 50, 165
 FIRST, FIRST_NAME, FIRST_SERVICE = 1, 2, 3
 SECOND_NAME = {"create": 11, "set": 10, "delete": 150}
-REMOVAL = (60, 130, 132, 135, 137, 140, 150, 160)
+REMOVAL = (60, 130, 132, 135, 137, 140, 150, 155, 160)
 
 
 def rank(operation: Operation) -> int:

@@ -24,7 +24,23 @@ from .._model.source import SourceRoute
 from .._model.state import State
 from .._model.text import TextFile
 from .._model.veth import Veth
-from . import hosts, link, namespace, route, rule, segment, service, source, state, sysctl, text
+from .._model.wireguard import Tunnel
+from .._model.wireguard_key import WireguardKey
+from . import (
+    hosts,
+    link,
+    namespace,
+    route,
+    rule,
+    segment,
+    service,
+    source,
+    state,
+    sysctl,
+    text,
+    wireguard,
+    wireguard_key,
+)
 from .draft import Draft
 from .order import rank
 
@@ -41,6 +57,8 @@ PLANNERS: dict[type, ModuleType] = {
     Service: service,
     HostsBlock: hosts,
     TextFile: text,
+    Tunnel: wireguard,
+    WireguardKey: wireguard_key,
     State: state,
 }
 
@@ -112,8 +130,10 @@ def _identity(value: Any) -> Any:
         return value.key, value.data is None
     if isinstance(value, (Snat, Dnat, Segment, TextFile)):
         return value.key
-    if isinstance(value, (Namespace, Service, State)):
+    if isinstance(value, (Namespace, Service, State, WireguardKey)):
         return value.name
+    if isinstance(value, Tunnel):
+        return value.link
     if isinstance(value, HostsBlock):
         return value.key, value.owner
     if isinstance(value, Sysctl):

@@ -66,11 +66,18 @@ def main(
     run(module, desired)
 
 
-def main_design(options: dict[str, dict[str, Any]], prepare: Callable[[dict[str, Any]], Design]) -> None:
+def main_design(
+    options: dict[str, dict[str, Any]],
+    prepare: Callable[[dict[str, Any]], Design],
+    common: Sequence[str] = ("state", "adopt", "recreate"),
+) -> None:
     """A whole module of one object, of which what is wanted turns out on the host. Its owner is the object itself."""
-    common = {name: option for name, option in COMMON.items() if name != "owner"}
     module = AnsibleModule(
-        argument_spec={**options, **common, "lock_timeout": {"type": "float", "default": 30.0}},
+        argument_spec={
+            **options,
+            **{name: COMMON[name] for name in common},
+            "lock_timeout": {"type": "float", "default": 30.0},
+        },
         supports_check_mode=True,
     )
     execute(module, lambda: prepare(module.params))

@@ -113,6 +113,8 @@ def _plain(segment: Segment) -> dict[str, Any]:
         "nameservers": sorted(str(address) for address in segment.nameservers),
         **({} if segment.vni is None else {"vni": segment.vni}),
         **({"vteps": sorted(map(str, segment.vteps))} if segment.vteps else {}),
+        **({} if segment.by is None else {"by": segment.by}),
+        **({} if segment.listens is None else {"listens": segment.listens}),
         "owner": segment.owner,
     }
 

@@ -69,7 +69,7 @@ def contents(state: State) -> dict[str, Any]:
         "ports": ports,
         "attached": whole["attached"],
         **({"elsewhere": elsewhere} if elsewhere else {}),
-        **({"peers": whole["peers"]} if "peers" in whole else {}),
+        **{name: whole[name] for name in ("peers", "keys") if name in whole},
         "document": hashlib.sha256(json.dumps(whole["document"]).encode()).hexdigest()[:12],
     }
 

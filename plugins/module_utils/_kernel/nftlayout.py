@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 
-from .._model.filter import BRIDGE_PORTS, PASSED, SEGMENTS, VNIS
+from .._model.filter import BRIDGE_PORTS, BY, ENCRYPTED, PASSED, SEGMENTS, VNIS, WIREGUARD
 from .._model.nft import LOCALNET, PROTOCOLS
 from .._model.owner import PREFIX
 from .._model.vxlan import PORT
@@ -35,6 +35,7 @@ CHAINS = {
     "received": "type filter hook input priority 300; policy accept;",
     "forward": "type filter hook forward priority -10; policy accept;",
     "pass": "",
+    "sent": "type filter hook output priority -10; policy accept;",
     "postrouting": "type nat hook postrouting priority 100; policy accept;",
     SOURCES: "",
 }
@@ -74,7 +75,9 @@ def _sets() -> dict[str, str]:
         found[f"resolver_{family}"] = f"map type {address} : inet_service"
         found[f"nameserver_{family}"] = f"set type {address} . inet_service"
         found[f"vteps_{family}"] = f"set typeof {family} saddr . {VNI}; flags interval"
-    found[VNIS] = f"set typeof {VNI}"
+    found.update(dict.fromkeys((VNIS, ENCRYPTED), f"set typeof {VNI}"))
+    found[BY] = f"set typeof iifname . {VNI}"
+    found[WIREGUARD] = "set type inet_service"
     return found
 
 
@@ -99,6 +102,11 @@ def _rules() -> list[tuple[str, str]]:
     # Into an overlay nobody sends but its other hosts (CVE-2023-28840). The mark is for other people's filters; the frame
     # inside, which would have it too, is to come without.
     vxlan = f"udp dport {PORT}"
+    # What is encrypted is so on every way: without its WireGuard it neither comes nor goes.
+    for chain, device in (("translated", "iifname"), ("sent", "oifname")):
+        found.append((chain, f"{vxlan} {VNI} @{ENCRYPTED} {device} . {VNI} != @{BY} drop"))
+    # Who may send to a WireGuard it knows itself.
+    found.append(("translated", f"udp dport @{WIREGUARD} fib daddr type local {MARK}"))
     found += [("translated", f"{vxlan} {family} saddr . {VNI} @vteps_{family} {MARK}") for family in ADDRESSES]
     found += [
         ("input", f"{vxlan} {VNI} @{VNIS} meta mark & {PASSED:#x} == 0 drop"),
@@ -193,4 +201,4 @@ def is_of_names(name: str) -> list[bool]:
     """Which parts of a set's key are names of interfaces."""
     said = {**SETS, **BRIDGE_SETS}.get(name, "")
     kind = said.partition("type ")[2] or said.partition("typeof ")[2]
-    return [part.strip() == "ifname" for part in kind.partition(";")[0].partition(" : ")[0].split(" . ")]
+    return [part.strip() in ("ifname", "iifname") for part in kind.partition(";")[0].partition(" : ")[0].split(" . ")]

@@ -68,8 +68,12 @@ def change(_places: Places, operations: Sequence[Operation]) -> Done:
 
 
 def write(name: str, content: bytes) -> None:
-    """Until it is complete and on the disk it has another name; a run that is killed leaves the old one as it was."""
-    path, unfinished = path_of(name), unfinished_of(name)
+    put(path_of(name), content)
+
+
+def put(path: str, content: bytes) -> None:
+    """A file of root's alone in DIRECTORY. Until it is complete and on the disk it has another name; a run that is killed leaves the old one."""
+    unfinished = unfinished_of(path)
     files.make_directory(DIRECTORY)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(unfinished)
@@ -88,16 +92,22 @@ def write(name: str, content: bytes) -> None:
 
 
 def delete(name: str) -> None:
-    for path in (unfinished_of(name), path_of(name)):
+    take(path_of(name))
+
+
+def take(path: str) -> None:
+    """Remove a file of DIRECTORY, and that with its last one."""
+    for one in (unfinished_of(path), path):
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+            os.unlink(one)
     with contextlib.suppress(OSError):
         sync(DIRECTORY)
         os.rmdir(DIRECTORY)
 
 
-def unfinished_of(name: str) -> str:
-    return f"{DIRECTORY}/.{name}.json.new"
+def unfinished_of(path: str) -> str:
+    folder, name = os.path.split(path)
+    return f"{folder}/.{name}.new"
 
 
 def sync(directory: str) -> None:

@@ -19,6 +19,9 @@
     nameserver_ip     172.17.0.1 . 5301            to where nothing else may come
     vnis              4097                         its VXLAN, to which these ends may send, and nobody else:
     vteps_ip          198.51.100.2 . 4097
+    encrypted         4097                         its VXLAN, whose packets come and go by this WireGuard alone:
+    encrypted_by      wg-1f0c . 4097
+    wireguard         51820                        the UDP port of that
 
 Those whose key does not end in the device say it in their comment.
 """
@@ -38,12 +41,13 @@ from .rule import Element, ElementKey, Ports
 from .segment import ISOLATED, NAT, ROUTED, UNPROTECTED, Opening, Segment
 
 SEGMENTS, BRIDGE_PORTS, VNIS = "segments", "apart_ports", "vnis"
+ENCRYPTED, BY, WIREGUARD = "encrypted", "encrypted_by", "wireguard"
 # What a packet carries that is let through, for other people's chains to know it by. One bit: the others are theirs
 # (Kubernetes has 0x4000 and 0x8000, Tailscale 0x40000 and 0x80000).
 PASSED = 0x200000
 # The sets whose elements' comments say the device, and those whose keys do.
 BY_COMMENT = frozenset(
-    {BRIDGE_PORTS, VNIS}
+    {BRIDGE_PORTS, VNIS, ENCRYPTED, BY, WIREGUARD}
     | {f"{name}_{family}" for name in ("open", "resolver", "nameserver", "vteps") for family in ("ip", "ip6")}
 )
 BY_KEY = frozenset(
@@ -68,6 +72,8 @@ def whole(segment: Segment) -> Segment:
         resolvers=dict(segment.resolvers),
         nameservers=segment.nameservers if segment.resolvers else frozenset(),
         vteps=frozenset() if segment.vni is None else segment.vteps,
+        by=None if segment.vni is None else segment.by,
+        listens=None if segment.vni is None else segment.listens,
     )
 
 
@@ -119,6 +125,11 @@ def elements(segment: Segment) -> Iterator[Element]:
         yield Element(VNIS, str(segment.vni), "", hung)
         for network in segment.vteps:
             yield Element(f"vteps_{FAMILIES[network.version]}", f"{spell(network)} . {segment.vni}", "", hung)
+        if segment.by is not None:
+            yield Element(ENCRYPTED, str(segment.vni), "", hung)
+            yield Element(BY, f"{segment.by} . {segment.vni}", "", hung)
+        if segment.listens is not None:
+            yield Element(WIREGUARD, str(segment.listens), "", hung)
 
 
 def device_of(element: Element) -> Optional[str]:
@@ -139,7 +150,8 @@ def read(netns: NetnsRef, seen: Mapping[ElementKey, Element]) -> dict[str, Segme
         if device is not None:
             if device not in parts:
                 sets = ("openings", "trusted", "ports", "nameservers", "vteps")
-                parts[device] = {"resolvers": {}, "vni": None, **{name: set() for name in sets}}
+                one = dict.fromkeys(("vni", "by", "listens"))
+                parts[device] = {"resolvers": {}, **one, **{name: set() for name in sets}}
             _add(parts[device], element)
     found = {}
     for device, part in parts.items():
@@ -160,6 +172,8 @@ def read(netns: NetnsRef, seen: Mapping[ElementKey, Element]) -> dict[str, Segme
             nameservers=frozenset(part["nameservers"]),
             vni=part["vni"],
             vteps=frozenset(part["vteps"]),
+            by=part["by"],
+            listens=part["listens"],
         )
     return found
 
@@ -182,6 +196,10 @@ def _add(part: dict[str, Any], element: Element) -> None:
         part["nameservers"].add(ip_address(element.key.partition(" . ")[0]))
     elif element.set == VNIS:
         part["vni"] = int(element.key)
+    elif element.set == BY:
+        part["by"] = element.key.partition(" . ")[0]
+    elif element.set == WIREGUARD:
+        part["listens"] = int(element.key)
     elif element.set.startswith("vteps_"):
         part["vteps"].add(ip_network(element.key.partition(" . ")[0]))
 

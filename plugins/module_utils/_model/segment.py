@@ -37,7 +37,8 @@ class Segment:
     `trusted`: devices from which everything may come. `resolvers`: where a container's questions for names go that it
     sends to its gateway, by its address: the port of a name server on the host. `nameservers`: the host's addresses on
     which those servers listen, and where nothing else but such questions may come to their ports. `vni`: the number of the
-    VXLAN that is a port of the bridge, and `vteps` who may send to it: nobody else's packets get into the network.
+    VXLAN that is a port of the bridge, and `vteps` who may send to it: nobody else's packets get into the network. `by`: the
+    WireGuard by which alone these packets come and go; `listens`: its port, said of one of the segments that it carries.
     """
 
     netns: NetnsRef
@@ -53,6 +54,8 @@ class Segment:
     nameservers: frozenset[Address] = frozenset()
     vni: Optional[int] = None
     vteps: frozenset[Network] = frozenset()
+    by: Optional[str] = None
+    listens: Optional[int] = None
 
     @property
     def key(self) -> tuple[NetnsRef, str]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Optional
 
 from .link import Address, Network
 from .rule import Ports
+from .wireguard_key import PublicKey
 
 VERSION = 1
 
@@ -77,7 +78,7 @@ class State:
     """The saved specification of one topology, /var/lib/docknet/NAME.json: the document as given, and what was chosen for it.
 
     `attached`: namespaces of containers that are not ours, in which something of ours is. `peers`: by name, the address at
-    which each host is reached by the others. `meanwhile` is what is saved
+    which each host is reached by the others; `keys`: what each one's WireGuard is known by. `meanwhile` is what is saved
     until everything else is done, where this one does not tell any more what has to go.
     """
 
@@ -87,6 +88,7 @@ class State:
     allocation: Allocation = field(default_factory=Allocation)
     attached: tuple[str, ...] = ()
     peers: Mapping[str, Address] = field(default_factory=dict)
+    keys: Mapping[str, PublicKey] = field(default_factory=dict)
     meanwhile: Optional[State] = None
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ from .errors import DocknetError, Unsupported
 from .link import Address
 from .rule import Ports
 from .state import VERSION, Allocation, Lease, NetworkLease, State
+from .wireguard_key import PublicKey
 
 DIRECTORY = "/var/lib/docknet"
 # As owners are named: see _topology/normalise.py.
@@ -57,9 +58,20 @@ def plain(state: State) -> dict[str, Any]:
         "ports": ports,
         "attached": sorted(state.attached),
         **({"peers": {name: str(address) for name, address in sorted(state.peers.items())}} if state.peers else {}),
+        **({"keys": encode_keys(state.keys)} if state.keys else {}),
         **({"elsewhere": encode_leases(chosen.elsewhere)} if chosen.elsewhere else {}),
         "document": state.document,
     }
+
+
+def encode_keys(keys: Mapping[str, PublicKey]) -> dict[str, str]:
+    """By host: the port, and the public key."""
+    return {host: f"{key.port} {key.text}" for host, key in sorted(keys.items())}
+
+
+def decode_keys(words: Mapping[str, str]) -> dict[str, PublicKey]:
+    pairs = ((host, text.split()) for host, text in words.items())
+    return {host: PublicKey(key, int(port)) for host, (port, key) in pairs}
 
 
 def encode_leases(leases: Mapping[tuple[str, str], Lease]) -> dict[str, dict[str, Any]]:
@@ -123,7 +135,8 @@ def decode_state(whole: Mapping[str, Any]) -> State:
         decode_leases(whole.get("elsewhere", {})),
     )
     peers = {name: ip_address(address) for name, address in whole.get("peers", {}).items()}
-    return State(whole["name"], whole["host"], whole["document"], chosen, tuple(whole["attached"]), peers)
+    keys = decode_keys(whole.get("keys", {}))
+    return State(whole["name"], whole["host"], whole["document"], chosen, tuple(whole["attached"]), peers, keys)
 
 
 def decode_network(words: Mapping[str, Any]) -> NetworkLease:

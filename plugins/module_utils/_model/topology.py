@@ -56,7 +56,8 @@ class Options:
     `publish_on`: the address that ports without one are published on. `sources`: the address that packets to outside
     get, by family; None is masquerading. `trusted`: host interfaces whose packets may go to any address of the network.
     `parents`: the parent of a macvlan by host; the key "" is every other host's. `vni`: an overlay's number; `control`: who
-    tells its hosts where each address is, "static" (the run) or "evpn" (a routing daemon).
+    tells its hosts where each address is, "static" (the run) or "evpn" (a routing daemon); `encrypted`: its packets go
+    from host to host through a WireGuard.
     """
 
     mtu: Optional[int] = None
@@ -75,6 +76,7 @@ class Options:
     shim: Optional[Shim] = None
     vni: Optional[int] = None
     control: str = "static"
+    encrypted: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from .._model.link import Address, Network
 from .._model.segment import ISOLATED
 from .._model.state import Allocation, Lease, NetworkLease, State, Surroundings
 from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, Document, NetworkSpec, Pool
-from . import names, overlay, pools
+from . import names, overlay, pools, wireguard
 from .addresses import Space, choose, elsewhere, endpoints, shim_of
 from .document import read
 from .ports import choose_ports, wishes_of
@@ -181,8 +181,9 @@ class Networks:
     def mtu(self, network: NetworkSpec) -> int:
         """Of an overlay: what is said, else what fits into the underlay of all its hosts, as far as that is known here."""
         all_hosts = self.told.get(network.name, NetworkLease()).mtu
-        here = overlay.mtu(self.around.underlay) if self.around.underlay else None
-        return network.options.mtu or all_hosts or here or self.had(network).mtu or overlay.MTU
+        here = overlay.mtu(network, self.around.underlay) if self.around.underlay else None
+        without = wireguard.mtu(None) if network.options.encrypted else overlay.MTU
+        return network.options.mtu or all_hosts or here or self.had(network).mtu or without
 
     def gateway(self, network: NetworkSpec, space: Space, said: Optional[Address]) -> Optional[Address]:
         """The given one, else the one it had, else the first address. Without a word a macvlan, or what is isolated, has none."""

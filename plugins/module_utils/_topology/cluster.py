@@ -19,7 +19,7 @@ from typing import Any, Optional
 from .._model.errors import Missing
 from .._model.state import Allocation, Lease, NetworkLease, Surroundings
 from .._model.topology import EVERYWHERE, Document
-from . import overlay
+from . import overlay, wireguard
 from .addresses import shim_of
 from .allocate import allocate
 from .document import read
@@ -38,7 +38,9 @@ def choose(raw: Mapping[str, Any], words: Iterable[Mapping[str, Any]]) -> list[d
     chosen, _warnings = allocate(
         document, EVERYWHERE, together(hosts), known(document, hosts), shims(hosts), sizes(document, hosts)
     )
-    return [report(document, host, chosen) for host in document.hosts]
+    keys = {name: key for one in hosts for name, key in one.keys.items()}
+    keys.update({one.host: one.keys[one.host] for one in hosts if one.host in one.keys})
+    return [{**report(document, host, chosen), "wireguard": wireguard.told(keys.get(host))} for host in document.hosts]
 
 
 def shared_part(document: Document) -> Document:
@@ -113,7 +115,7 @@ def sizes(document: Document, hosts: Sequence[Told]) -> dict[str, NetworkLease]:
     found = {}
     for name, network in document.networks.items():
         if network.driver == "overlay":
-            fit = [overlay.mtu(way) for host in document.hosts_of(name) for way in [ways.get(host)] if way]
+            fit = [overlay.mtu(network, way) for host in document.hosts_of(name) for way in [ways.get(host)] if way]
             silent = [had.get(name)] if any(host not in ways for host in document.hosts_of(name)) else []
             found[name] = NetworkLease(mtu=min([*fit, *filter(None, silent)], default=None))
     return found

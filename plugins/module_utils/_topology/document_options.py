@@ -77,6 +77,7 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     f"{DOCKER}driver.overlay.vxlanid_list": ("vni", (OVERLAY,)),
     "vni": ("vni", (OVERLAY,)),
     "control_plane": ("control_plane", (OVERLAY,)),
+    "encrypted": ("encrypted", (OVERLAY,)),
 }
 # What cannot be given its meaning here: why, and the way out.
 REFUSED = {
@@ -89,7 +90,6 @@ REFUSED = {
     "vrf": ("would put the bridge into a routing domain, which is not done", "leave it out"),
     "bclim": ("is a limit on broadcasts that is not set here", "leave it out"),
     "metric": ("is not needed: one network gives the default route", "use gw_priority of the container's network"),
-    "encrypted": ("is not in this version yet", "let the underlay be one that nobody else reads"),
     "ipvlan_mode": ("is of driver ipvlan, which this version has not yet", "use macvlan_mode with driver macvlan"),
     "ipvlan_flag": ("is of driver ipvlan, which this version has not yet", None),
 }
@@ -118,6 +118,8 @@ def options(node: Node, driver: str, keys: Mapping[str, Optional[bool]]) -> Said
     places: dict[str, Node] = {}
     for key, one in node.entries():
         name = known(one, key, driver)
+        if name == "encrypted" and not one.given:
+            one.refuse("says nothing, and is nothing to be in doubt about", 'say true, as encrypted: "" does, or false')
         if name is None or not one.given:
             continue
         value = READERS[name](one)
@@ -165,6 +167,9 @@ def said(found: Mapping[str, Any], places: Mapping[str, Node]) -> Said:
         places["host_shim"].refuse(
             f"has no use with mode {mode}, in which children do not reach each other", "use mode bridge"
         )
+    if found.get("encrypted") and found.get("control_plane") == "evpn":
+        why = "has no use with control_plane evpn, whose hosts are found by themselves, and their keys are not"
+        places["encrypted"].refuse(why, "leave control_plane out")
     settings = Options(
         mtu=found.get("mtu"),
         icc=found.get("enable_icc", True),
@@ -182,6 +187,7 @@ def said(found: Mapping[str, Any], places: Mapping[str, Node]) -> Said:
         shim=shim,
         vni=found.get("vni"),
         control=found.get("control_plane", "static"),
+        encrypted=found.get("encrypted", False),
     )
     return Said(
         found.get("enable_ipv4", True),
@@ -237,6 +243,11 @@ def prefix(node: Node) -> Optional[str]:
         node.refuse(f"{text!r} is no beginning of a name that a number follows", "let it end in a letter")
         return None
     return text
+
+
+def encrypted(node: Node) -> Optional[bool]:
+    """Docker's `--opt encrypted` has no value."""
+    return True if node.value == "" else node.flag()
 
 
 def isolate(node: Node) -> None:
@@ -298,4 +309,5 @@ READERS: dict[str, Callable[[Node], Any]] = {
     "host_shim": host_shim,
     "vni": vni,
     "control_plane": lambda node: node.choice(CONTROL),
+    "encrypted": encrypted,
 }

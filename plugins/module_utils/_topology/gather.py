@@ -9,26 +9,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from .._model.plan import World
 from .._model.state import Allocation, OnLink, State, Surroundings, Underlay
 from .._model.statefile import decode_state, plain
+from .._model.wireguard_key import PublicKey
 from .document import read
 from .leases import Leases, strange_vnis, underlay
 from .recall import recall
 from .topology import Topology, peers
+from .wireguard import public_key, told
 
 
 @dataclass(frozen=True)
 class Told:
-    """`known`: what the topology has had on the host. `around`: what else the host has, its other topologies among it."""
+    """`known`: what the topology has had on the host. `around`: what else the host has, its other topologies among it. `keys`: what
+    its WireGuard is known by, and those of hosts that do not tell themselves.
+    """
 
     host: str
     known: Allocation
     around: Surroundings
+    keys: Mapping[str, PublicKey] = field(default_factory=dict)
 
     @classmethod
     def read(cls, words: Mapping[str, Any]) -> Told:
@@ -42,7 +47,10 @@ class Told:
             vnis={int(number): f"{device} on {host}" for number, device in words["vnis"].items()},
             underlay=Underlay(ip_address(way["address"]), way["device"], way["mtu"]) if way else None,
         )
-        return cls(host, decode_state(words["known"]).allocation, around)
+        known = decode_state(words["known"])
+        own = words.get("wireguard")
+        mine = {host: public_key(f"host {host}", own)} if own else {}
+        return cls(host, known.allocation, around, {**known.keys, **mine})
 
 
 def tell(topology: Topology, absent: Collection[str], world: World) -> dict[str, Any]:
@@ -52,11 +60,14 @@ def tell(topology: Topology, absent: Collection[str], world: World) -> dict[str,
     known = recall(document, host, world, world.states.get(document.name))
     theirs = {name for name, one in document.containers.items() if one.host in absent}
     elsewhere = {key: lease for key, lease in known.elsewhere.items() if key[0] in theirs}
+    saved, own = world.states.get(document.name), world.keys.get(document.name)
+    keys = {name: key for name, key in (saved.keys if saved else {}).items() if name in absent}
     around, way = world.surroundings, underlay(document.name, host, topology.peers, world)
     return {
         "host": host,
         "built": document.name in world.states,
-        "known": bare(State(document.name, host, allocation=replace(known, elsewhere=elsewhere))),
+        "known": bare(State(document.name, host, allocation=replace(known, elsewhere=elsewhere), keys=keys)),
+        "wireguard": told(own.public if own else None),
         "others": [bare(one) for _name, one in sorted(states.items())],
         "on_link": [[str(one.network), one.device, one.owner] for one in around.on_link],
         "routed": [str(one) for one in around.routed],

@@ -22,24 +22,31 @@ from .._model.plan import World
 from .._model.state import Allocation, Lease, NetworkLease, Underlay
 from .._model.topology import Document
 from .._model.vxlan import Vxlan
+from .._model.wireguard_key import PublicKey
 from .addresses import shim_of
+from .wireguard import public_key
 
 
 @dataclass(frozen=True)
 class Leases:
     """By (container, network); a host's own child of a macvlan network stands there as `addresses.shim_of` has it.
 
-    `networks`: what hosts have together was given. Of a network that is not told only endpoints are.
+    `networks`: what hosts have together was given. Of a network that is not told only endpoints are. `keys`: what the hosts'
+    WireGuards are known by.
     """
 
     endpoints: Mapping[tuple[str, str], Lease] = field(default_factory=dict)
     networks: Mapping[str, NetworkLease] = field(default_factory=dict)
+    keys: Mapping[str, PublicKey] = field(default_factory=dict)
 
 
 def leases(reports: Iterable[Mapping[str, Any]]) -> Leases:
     endpoints: dict[tuple[str, str], Lease] = {}
     networks: dict[str, NetworkLease] = {}
+    keys: dict[str, PublicKey] = {}
     for report in reports:
+        if report.get("host") and report.get("wireguard"):
+            keys[report["host"]] = public_key(f"host {report['host']}", report["wireguard"])
         for name, one in report.get("networks", {}).items() if report.get("host") else ():
             own = {address.version: address for address in map(ip_address, one.get("host_shim", ()))}
             endpoints[(shim_of(report["host"]), name)] = Lease(own.get(4), own.get(6))
@@ -48,7 +55,7 @@ def leases(reports: Iterable[Mapping[str, Any]]) -> Leases:
             for of, has in one.get("networks", {}).items():
                 four, six = (has.get(word) and ip_address(has[word]) for word in ("ipv4_address", "ipv6_address"))
                 endpoints[(name, of)] = Lease(four, six, has.get("mac_address"))
-    return Leases(endpoints, networks)
+    return Leases(endpoints, networks, keys)
 
 
 def network(words: Mapping[str, Any]) -> NetworkLease:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
+from ipaddress import IPv6Address
 from itertools import count
 from typing import Optional
 
@@ -33,6 +34,16 @@ def device(owner: str, network: str) -> str:
 def tunnel(owner: str, network: str) -> str:
     """The VXLAN of an overlay."""
     return "vx-" + digest(owner, network)[:12]
+
+
+def wireguard(owner: str) -> str:
+    """The WireGuard that all encrypted networks of a topology go through."""
+    return "wg-" + digest(owner)[:12]
+
+
+def wireguard_address(owner: str, host: str) -> IPv6Address:
+    """A host's address on that: one of a unique local /64 of the topology's own (RFC 4193)."""
+    return IPv6Address(bytes.fromhex(f"fd{digest('wireguard', owner)[:14]}{digest('wireguard', owner, host)[:16]}"))
 
 
 def host_end(owner: str, container: str, network: str) -> str:

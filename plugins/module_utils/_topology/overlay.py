@@ -14,22 +14,23 @@ flooded, and questions for addresses (ARP, neighbour solicitations) are answered
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from ipaddress import collapse_addresses, ip_network
+from ipaddress import ip_network
 from typing import Any, Optional
 
 from .._model.errors import Conflict, DocknetError, Missing
 from .._model.link import Address, Link, LinkKey, Neighbour, Network
+from .._model.plan import World
 from .._model.segment import Segment
 from .._model.state import Allocation, NetworkLease, Surroundings, Underlay
 from .._model.topology import Document, NetworkSpec
 from .._model.vxlan import OVERHEAD, PORT, Forward, Vxlan
-from . import names
+from . import names, wireguard
 from .link import derived_mac
 from .network import bridge, settings
 from .network import segment as network_segment
-from .site import VERSIONS, Remote, Site
+from .site import Remote, Site
 
 # Ethernet's, less what a VXLAN over IPv4 takes: of a network that is on no second host yet.
 MTU = 1500 - OVERHEAD[4]
@@ -91,28 +92,50 @@ def segment(site: Site, network: NetworkSpec, resolvers: Mapping[Address, int]) 
         return found
     ports = found.ports if found.icc else found.ports | {names.tunnel(site.owner, network.name)}
     vni = site.given(network.name).vni
-    return replace(found, ports=ports, vni=vni, vteps=frozenset(vteps(site, network)))
+    found = replace(found, ports=ports, vni=vni, vteps=frozenset(vteps(site, network)))
+    if not network.options.encrypted:
+        return found
+    first = network == through_wireguard(site)[0]
+    listens = site.keys.get(site.host or "", wireguard.UNKNOWN).port if first else None
+    return replace(found, by=names.wireguard(site.owner), listens=listens)
+
+
+def through_wireguard(site: Site) -> list[NetworkSpec]:
+    return [one for one in site.networks if one.options.encrypted and not one.external and crosses(site, one)]
 
 
 def vteps(site: Site, network: NetworkSpec) -> Iterator[Network]:
     """The other hosts of the network. A routing daemon brings in hosts that no run here knows of: those of the underlay's subnet."""
-    found = {ip_network(peer(site, network, one)) for one in site.document.hosts_of(network.name) if one != site.host}
     local = underlay(site, network)
-    if network.options.control == EVPN:
-        found |= {one.network for one in site.around.on_link if local in one.network}
-    for version in VERSIONS:
-        yield from collapse_addresses(one for one in found if one.version == version)  # type: ignore[type-var]
+    near = [one.network for one in site.around.on_link if local in one.network and network.options.control == EVPN]
+    yield from near
+    others = [peer(site, network, host) for host in site.document.hosts_of(network.name) if host != site.host]
+    # The kernel takes no two intervals that overlap.
+    yield from (ip_network(one) for one in others if not any(one in subnet for subnet in near))
+
+
+def refounded(values: Sequence[Any], world: World) -> set[LinkKey]:
+    """VXLANs that are to have an underlay of the other family, as with `encrypted`: a living one keeps its own."""
+    found = set()
+    for value in values:
+        seen = world.links.get(value.key) if isinstance(value, Link) else None
+        if seen and isinstance(value.data, Vxlan) and isinstance(seen.data, Vxlan):
+            ends = [one.version for one in (value.data.local, seen.data.local) if one]
+            if len(set(ends)) > 1:
+                found.add(value.key)
+    return found
 
 
 def peer(site: Site, network: NetworkSpec, host: str) -> Address:
-    if host not in site.peers:
-        why = f"it is on host {host} too, and the address at which that one is reached is not known"
-        raise Missing(network.what, why, f"give the address of {host} in peers (the role does, from docknet_underlay)")
-    return site.peers[host]
+    """Where its end of the VXLAN is."""
+    at = site.underlay_of(network, host)
+    return names.wireguard_address(site.owner, host) if network.options.encrypted else at
 
 
 def underlay(site: Site, network: NetworkSpec) -> Address:
     """The host's own address on the way to the others."""
+    if network.options.encrypted:
+        return names.wireguard_address(site.owner, site.host or "")
     if site.around.underlay is None:
         why = "this host has no address from which the others are reached"
         way_out = "give its own in peers (the role does, from docknet_underlay), or a route to the others"
@@ -165,6 +188,8 @@ def taken_vnis(
             yield number, f"network {one.name}"
 
 
-def mtu(way: Underlay) -> int:
+def mtu(network: NetworkSpec, way: Underlay) -> int:
     """How large a packet fits into the underlay's, with all that is put before it."""
+    if network.options.encrypted:
+        return wireguard.mtu(way)
     return way.mtu - OVERHEAD[way.address.version]

@@ -14,7 +14,7 @@ from functools import cached_property
 from ipaddress import ip_interface
 from typing import NamedTuple, Optional
 
-from .._model.errors import DocknetError
+from .._model.errors import DocknetError, Missing
 from .._model.link import Address, Interface, LinkKey, Network
 from .._model.namespace import NetnsRef
 from .._model.segment import ISOLATED
@@ -27,6 +27,7 @@ from .._model.topology import (
     EndpointSpec,
     NetworkSpec,
 )
+from .._model.wireguard_key import PublicKey
 from . import names
 from .document import read
 
@@ -94,7 +95,7 @@ class Site:
     """The document's part, with what was chosen for it.
 
     `earlier` is what was, as it is saved. `mtus` are of the host's links, by name. `peers` are the addresses at which hosts
-    reach each other, by name, this one's too. `documents` are those of the host's
+    reach each other, by name, this one's too; `peers_before` those that were saved. `keys` are their WireGuards'. `documents` are those of the host's
     other topologies, by name, as far as they were asked for; None is one that cannot be read any more.
     """
 
@@ -105,6 +106,8 @@ class Site:
     earlier: Allocation = field(default_factory=Allocation)
     mtus: Mapping[str, int] = field(default_factory=dict)
     peers: Mapping[str, Address] = field(default_factory=dict)
+    peers_before: Mapping[str, Address] = field(default_factory=dict)
+    keys: Mapping[str, PublicKey] = field(default_factory=dict)
     documents: dict[str, Optional[Document]] = field(default_factory=dict, compare=False, repr=False)
     # Endpoints by container, once they were asked for.
     found: dict[str, list[Endpoint]] = field(default_factory=dict, compare=False, repr=False)
@@ -163,7 +166,13 @@ class Site:
                     self.documents[self.owner] = self.document
                     around = replace(self.around, states={**self.around.states, self.owner: mine})
                     yield Site(
-                        document, state.host, state.allocation, around, peers=state.peers, documents=self.documents
+                        document,
+                        state.host,
+                        state.allocation,
+                        around,
+                        peers=state.peers,
+                        keys=state.keys,
+                        documents=self.documents,
                     )
 
     def given(self, name: str) -> NetworkLease:
@@ -195,6 +204,14 @@ class Site:
         """Where its default route is to lead. A real container that has one keeps that."""
         inside = self.around.inside.get(container.netns or "")
         return None if inside and version in inside.leads else by_default(self.endpoints(container), version)
+
+    def underlay_of(self, network: NetworkSpec, host: str) -> Address:
+        """Where another host is reached. Errors: Missing."""
+        if host not in self.peers:
+            why = f"it is on host {host} too, and the address at which that one is reached is not known"
+            way_out = f"give the address of {host} in peers (the role does, from docknet_underlay)"
+            raise Missing(network.what, why, way_out)
+        return self.peers[host]
 
     def remotes(self, network: str) -> Iterator[Remote]:
         """A network's endpoints on other hosts, as far as they have been given addresses."""

@@ -60,7 +60,9 @@ def meanwhile(saved: State, state: State, lost: Mapping[tuple[str, str], Lease])
     """What is saved while things go that nothing on the host marks as this topology's: a run that dies must not forget them."""
     endpoints = {**saved.allocation.endpoints, **state.allocation.endpoints, **lost}
     allocation = replace(state.allocation, endpoints=endpoints)
-    return replace(state, allocation=allocation, attached=tuple(dict.fromkeys((*state.attached, *saved.attached))))
+    attached = tuple(dict.fromkeys((*state.attached, *saved.attached)))
+    # A WireGuard still looks for the others where they were.
+    return replace(state, allocation=allocation, attached=attached, peers={**state.peers, **saved.peers})
 
 
 def detached(saved: State, attached: Collection[str]) -> Iterator[Any]:

@@ -18,7 +18,8 @@ from .._model.link import Address, Link, LinkKey
 from .._model.plan import Question, Wanted, World
 from .._model.state import Allocation, State
 from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, ContainerSpec, Document
-from . import container, network, normalise, overlay, publication
+from .._model.wireguard_key import PublicKey
+from . import container, network, normalise, overlay, publication, wireguard
 from .allocate import allocate
 from .document import read
 from .leases import Leases, leases, strange_vnis, told, underlay
@@ -64,6 +65,7 @@ class Topology:
             owners={document.name, RESERVED_OWNER},
             peers=set(self.peers.values()),
             states=True,
+            keys=True,
             survey=True,
             owned=True,
         )
@@ -79,6 +81,7 @@ class Topology:
         if saved:
             self.fresh = container.connected(site, saved.allocation)
         values = [*self.values(site)] if self.present else []
+        self.fresh |= overlay.refounded([value for _what, value in values], world)
         found = [self.wish(what, value) for what, value in values]
         found += [self.wish(f"topology {value.owner}", value) for value in follow(site, earlier)]
         old = gone(site.owner, [value for _what, value in values], world)
@@ -90,11 +93,14 @@ class Topology:
         attached = tuple(one.netns for one in site.containers if one.netns and not is_ours(one.netns))
         left = [*detached(saved, attached)] if saved else []
         found += [self.wish(f"topology {site.owner}", value, present=False) for value in left]
-        state = State(site.owner, self.host, self.raw, site.allocation, attached, dict(self.known_peers()))
+        keys = self.known_keys(site)
+        state = State(site.owner, self.host, self.raw, site.allocation, attached, dict(self.known_peers()), keys)
         lost = container.lost(site)
-        if saved and (bridge or left or lost):
+        if saved and (bridge or left or lost or (keys and saved.peers != state.peers)):
             state = replace(state, meanwhile=meanwhile(saved, state, lost))
         kept = self.present and bool(site.containers)
+        if site.owner in world.keys and not wireguard.wanted(self.document, self.host):
+            found.append(self.wish(f"topology {site.owner}", world.keys[site.owner], present=False))
         return [*found, self.wish(f"topology {site.owner}", state, present=kept)]
 
     def choose(self, world: World) -> Site:
@@ -113,12 +119,22 @@ class Topology:
         )
         self.warnings += warnings
         earlier = saved.allocation if saved else Allocation()
-        return Site(self.document, self.host, allocation, around, earlier, mtus, self.peers)
+        before, keys = (saved.peers, saved.keys) if saved else ({}, {})
+        keys = {**keys, **self.leases.keys}
+        if name in world.keys:
+            keys[self.host or ""] = world.keys[name].public
+        return Site(self.document, self.host, allocation, around, earlier, mtus, self.peers, before, keys)
 
     def known_peers(self) -> Iterator[tuple[str, Address]]:
         """Of the document's hosts those that are known. Who else the inventory has is not for this topology to keep."""
         hosts = {self.host, *self.document.hosts}
         yield from ((name, address) for name, address in self.peers.items() if name in hosts)
+
+    def known_keys(self, site: Site) -> dict[str, PublicKey]:
+        """They are kept, as a later run may not reach everybody."""
+        if not wireguard.wanted(self.document, self.host):
+            return {}
+        return {name: key for name, key in site.keys.items() if key.text and name in (self.host, *self.document.hosts)}
 
     def used_default(self, world: World) -> bool:
         saved = world.states.get(self.document.name)
@@ -142,6 +158,8 @@ class Topology:
             elif not one.external:
                 yield from ((one.what, value) for value in network.bridge(site, one))
                 yield one.what, network.segment(site, one, names.resolvers.get(one.name, {}))
+        encrypted = overlay.through_wireguard(site)
+        yield from ((f"topology {site.owner}", value) for value in wireguard.tunnel(site, encrypted))
         for each in site.containers:
             yield from ((each.what, value) for value in self.container(site, each))
         files: tuple[Any, ...] = (*names.services, *names.texts, *names.blocks)
@@ -173,6 +191,7 @@ def report(site: Site) -> dict[str, Any]:
     return {
         "name": site.owner,
         "host": site.host,
+        **({"wireguard": wireguard.told(site.keys.get(site.host or ""))} if overlay.through_wireguard(site) else {}),
         "networks": networks,
         "containers": {one.name: report_container(site, one) for one in site.containers},
     }
