@@ -38,7 +38,7 @@ class Pool(NamedTuple):
 
 
 class Shim(NamedTuple):
-    """The host's own child of a macvlan network's parent. `address` None: one is allocated."""
+    """The host's own child of a network's parent. `address` None: one is allocated."""
 
     name: str
     address: Optional[Address] = None
@@ -55,9 +55,9 @@ class Options:
     `modes`: how the network is reached from outside by family, "nat", "nat-unprotected", "routed" or "isolated".
     `publish_on`: the address that ports without one are published on. `sources`: the address that packets to outside
     get, by family; None is masquerading. `trusted`: host interfaces whose packets may go to any address of the network.
-    `parents`: the parent of a macvlan by host; the key "" is every other host's. `vni`: an overlay's number; `control`: who
-    tells its hosts where each address is, "static" (the run) or "evpn" (a routing daemon); `encrypted`: its packets go
-    from host to host through a WireGuard.
+    `parents`: the parent of a macvlan or ipvlan by host, whose own `mode` and `flag` are; the key "" is every other host's.
+    `vni`: an overlay's number; `control`: who tells its hosts where each address is, "static" (the run) or "evpn" (a routing
+    daemon); `encrypted`: its packets go from host to host through a WireGuard.
     """
 
     mtu: Optional[int] = None
@@ -72,6 +72,7 @@ class Options:
     default_route: bool = True
     parents: Mapping[str, str] = field(default_factory=dict)
     mode: Optional[str] = None
+    flag: Optional[str] = None
     vlan: Optional[int] = None
     shim: Optional[Shim] = None
     vni: Optional[int] = None
@@ -102,6 +103,26 @@ class NetworkSpec:
     def bridged(self) -> bool:
         """Whether it has a bridge on each of its hosts."""
         return self.driver in ("bridge", "overlay")
+
+    @property
+    def on_parent(self) -> bool:
+        """Whether it is the network of an interface that each of its hosts has."""
+        return self.driver in ("macvlan", "ipvlan")
+
+    @property
+    def own_macs(self) -> bool:
+        """Whether its containers have MAC addresses of their own, and not their parent's."""
+        return self.driver != "ipvlan" and self.options.mode != "passthru"
+
+    @property
+    def among(self) -> str:
+        """How children of one parent reach each other: macvlan's mode, ipvlan's flag."""
+        return (self.options.flag if self.driver == "ipvlan" else self.options.mode) or "bridge"
+
+    @property
+    def routed(self) -> bool:
+        """Whether the host routes for its containers, who then ask for no neighbour: their way out is the interface itself."""
+        return self.driver == "ipvlan" and self.options.mode in ("l3", "l3s")
 
     @property
     def shared(self) -> bool:

@@ -12,17 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from .._model.link import Link, LinkKey, Route
-from .._model.macvlan import Macvlan
 from .._model.namespace import Namespace, Sysctl
 from .._model.service import Service
 from .._model.source import SourceRoute
 from .._model.state import Allocation, Lease
 from .._model.topology import ContainerSpec
 from .._model.veth import Veth
-from . import normalise
 from .dhcp import client
 from .names import FIRST_TABLE, host_end
-from .network import mtu, parent, settings
+from .network import mtu, parent, settings, sort
 from .site import VERSIONS, Endpoint, Site
 
 # What Docker sets in every container (moby, daemon/oci_linux.go): any port and ping for everybody.
@@ -50,13 +48,8 @@ def attachments(site: Site, container: ContainerSpec) -> Iterator[Any]:
     endpoints = site.endpoints(container)
     leading = {version: site.leading(container, version) for version in VERSIONS}
     for position, endpoint in enumerate(endpoints):
-        gateways = [
-            endpoint.gateway(version)
-            for version in VERSIONS
-            if leading[version] is endpoint and endpoint.gateway(version)
-        ]
-        routes = frozenset(normalise.default_route(gateway) for gateway in gateways if gateway)
-        yield from LINKS[endpoint.network.driver](site, endpoint, routes)
+        routes = [endpoint.way_out(version) for version in VERSIONS if leading[version] is endpoint]
+        yield from LINKS[endpoint.network.driver](site, endpoint, frozenset(route for route in routes if route))
         own = dict(per_interface(endpoint))
         for sysctl in settings(endpoint.key, has_ipv6(endpoint)):
             own.setdefault(sysctl.path, sysctl.value)
@@ -139,15 +132,15 @@ def addressed(site: Site, endpoint: Endpoint, gateways: frozenset[Route]) -> dic
 
 
 def child(site: Site, endpoint: Endpoint, gateways: frozenset[Route]) -> Iterator[Link]:
-    """A macvlan interface of the network's parent."""
-    options = endpoint.network.options
+    """A macvlan or ipvlan interface of the network's parent."""
+    network = endpoint.network
     words = addressed(site, endpoint, gateways)
-    if options.mode == "passthru":
-        words["mac"] = None  # it is the parent's
-    below = parent(site, endpoint.network)
-    data = Macvlan(below, options.mode or "bridge")
-    size = options.mtu or site.mtus.get(below.name)  # as it is born with, also where it had another one
+    if not network.own_macs:
+        words["mac"] = None
+    below = parent(site, network)
+    data = sort(network, below)
+    size = network.options.mtu or site.mtus.get(below.name)  # as it is born with, also where it had another one
     yield Link(endpoint.key, data=data, owner=site.owner, mtu=size, up=True, **words)
 
 
-LINKS = {"bridge": pair, "overlay": pair, "macvlan": child}
+LINKS = {"bridge": pair, "overlay": pair, "macvlan": child, "ipvlan": child}

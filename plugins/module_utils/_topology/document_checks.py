@@ -75,9 +75,9 @@ def placing(node: Node, specs: Mapping[str, ContainerSpec]) -> None:
 
 
 def parents(node: Node, networks: Networks, attached: list[Attached]) -> None:
-    """Each host of a macvlan network has a parent; in mode passthru one container alone has it."""
+    """Each host of a macvlan or ipvlan network has a parent; in mode passthru one container alone has it."""
     for name, network in networks.items():
-        if network.driver != "macvlan":
+        if not network.on_parent:
             continue
         options = node[name]["driver_opts"]
         known = network.options.parents

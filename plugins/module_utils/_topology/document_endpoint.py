@@ -71,10 +71,9 @@ def endpoint(node: Node, network: NetworkSpec) -> EndpointSpec:
         node["link_local_ips"].refuse("are not given here", "leave them out; IPv6 has a link-local address by itself")
     ipv4, ipv6 = node["ipv4_address"].parse(address, 4), node["ipv6_address"].parse(address, 6)
     mac = node["mac_address"].parse(normalise.mac)
-    if mac and network.options.mode == "passthru":
-        node["mac_address"].refuse(
-            f"{mac} cannot be on a network of mode passthru, which has the parent's", "leave it out"
-        )
+    if mac and not network.own_macs:
+        sort = "driver ipvlan" if network.driver == "ipvlan" else "mode passthru"
+        node["mac_address"].refuse(f"{mac} cannot be on a network of {sort}, which has the parent's", "leave it out")
         mac = None
     interface, host_interface, sysctls = options(node, network)
     gw_priority, priority = (node[key].whole(-PRIORITY, PRIORITY) or 0 for key in ("gw_priority", "priority"))

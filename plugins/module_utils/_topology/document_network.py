@@ -14,7 +14,7 @@ from .._model.link import Address, Network
 from .._model.segment import ISOLATED
 from .._model.topology import DEFAULT_BRIDGE, NetworkSpec, Options, Pool
 from . import normalise
-from .document_options import options
+from .document_options import IPVLAN, ON_PARENT, options
 from .hosts import host_name
 from .link import IPV6_MTU
 from .schema import Idle, Node
@@ -23,8 +23,7 @@ KEYS = ("driver", "name", "external", "ipam", "enable_ipv4", "enable_ipv6", "int
 IDLE = {"attachable": "every container of the topology can be attached", "ingress": "there is no routing mesh"}
 # Of an external network only its name is said here, as in Compose.
 EXTERNAL = ("name", "external", "labels", "attachable", "driver")
-DRIVERS = {"bridge": "bridge", "macvlan": "macvlan", "overlay": "overlay"}
-LATER = ("ipvlan",)
+DRIVERS = {driver: driver for driver in ("bridge", "macvlan", "ipvlan", "overlay")}
 # With a bridge on the host, in words.
 A_BRIDGED = {"bridge": "a bridge network", "overlay": "an overlay"}
 RESERVED = {DEFAULT_BRIDGE: "network_mode: bridge", "host": "network_mode: host", "none": "network_mode: none"}
@@ -65,7 +64,7 @@ def network(node: Node, name: str) -> NetworkSpec:
     if device and said.device and device != said.device:
         node["name"].refuse(f"{device!r} is not {said.device!r}, which driver_opts says", "say one of them")
     settings = said.settings
-    if driver == "macvlan":
+    if driver in ON_PARENT:
         settings = said.on_parent(node["name"], device)
         device = None
     if not ipv4 and not ipv6 and ipam == "default":
@@ -73,7 +72,11 @@ def network(node: Node, name: str) -> NetworkSpec:
             "has neither IPv4 nor IPv6, so nothing could be given an address", "enable one, or use ipam driver none"
         )
     consistent(node, settings, internal, ipv6)
-    return NetworkSpec(name, driver, device or said.device, False, ipam, pools, ipv4, ipv6, internal, settings)
+    spec = NetworkSpec(name, driver, device or said.device, False, ipam, pools, ipv4, ipv6, internal, settings)
+    if spec.routed and any(pool.gateway for pool in pools):
+        why = f"has a gateway, and with ipvlan_mode {settings.mode} nobody asks for a neighbour: the way out is the interface"
+        node["ipam"]["config"].refuse(why, "leave it out, or use ipvlan_mode l2")
+    return spec
 
 
 STRANGE = {
@@ -95,15 +98,13 @@ def labels(node: Node) -> None:
 
 def read_driver(node: Node) -> str:
     text = node.text()
-    if text in LATER:
-        node.refuse(f"{text!r} has no driver in this version yet", "use bridge, overlay or macvlan")
-    elif text is not None and text not in DRIVERS:
+    if text is not None and text not in DRIVERS:
         node.choice(DRIVERS)
     return text if text in DRIVERS else "bridge"
 
 
 def chosen(node: Node) -> Optional[str]:
-    """The kernel's name for it: the bridge's, or on macvlan the parent's."""
+    """The kernel's name for it: the bridge's, or the parent's."""
     return node["name"].parse(normalise.link_name)
 
 
@@ -134,6 +135,10 @@ def read_ipam(node: Node, families: dict[int, bool], driver: str) -> tuple[str, 
     if ipam != "default" and driver == "overlay":
         node["driver"].refuse(f"{ipam} is not for overlays, whose hosts have to know each address", "leave it out")
         return "default", ()
+    if ipam == "dhcp" and driver == IPVLAN:
+        why = "dhcp knows a container by its MAC address, and in an ipvlan it has none of its own"
+        node["driver"].refuse(why, "leave it out, or use driver macvlan")
+        return "default", ()
     if ipam != "default" and items:
         node["config"].refuse(f"is of no use with driver {ipam}, by which no addresses are given", "leave one out")
         return ipam, ()
@@ -153,7 +158,9 @@ def distinct(found: list[tuple[Node, Pool]], driver: str) -> None:
             if earlier.subnet.version != one.subnet.version:
                 continue
             if driver in A_BRIDGED:
-                why = f"{one.subnet} is a second subnet of IPv{one.subnet.version}, of which {A_BRIDGED[driver]} has one"
+                why = (
+                    f"{one.subnet} is a second subnet of IPv{one.subnet.version}, of which {A_BRIDGED[driver]} has one"
+                )
                 item["subnet"].refuse(why, "make another network for it")
                 break
             if one.subnet.overlaps(earlier.subnet):

@@ -19,11 +19,14 @@ from .link import MTU
 from .rule import published_on
 from .schema import Node, shown, suggestion
 
-BRIDGE, MACVLAN, OVERLAY = "bridge", "macvlan", "overlay"
+BRIDGE, MACVLAN, IPVLAN, OVERLAY = "bridge", "macvlan", "ipvlan", "overlay"
 BRIDGED = (BRIDGE, OVERLAY)
-BOTH = (BRIDGE, MACVLAN, OVERLAY)
+ON_PARENT = (MACVLAN, IPVLAN)
+BOTH = (BRIDGE, MACVLAN, IPVLAN, OVERLAY)
 MODES = {mode: mode for mode in (NAT, UNPROTECTED, ROUTED, ISOLATED)}
 MACVLAN_MODES = {mode: mode for mode in ("bridge", "private", "vepa", "passthru")}
+IPVLAN_MODES = {mode: mode for mode in ("l2", "l3", "l3s")}
+IPVLAN_FLAGS = {flag: flag for flag in ("bridge", "private", "vepa")}
 CONTROL = {word: word for word in ("static", "evpn")}
 # The bridges that we make by other words.
 RESERVED_DEVICES = ("docknet0", "docker0", "podman0", "lo")
@@ -71,9 +74,11 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "no_default_route": ("no_default_route", BOTH),
     "mode": ("mode", BOTH),
     "macvlan_mode": ("mode", (MACVLAN,)),
-    "parent": ("parent", (MACVLAN,)),
-    "vlan": ("vlan", (MACVLAN,)),
-    "host_shim": ("host_shim", (MACVLAN,)),
+    "ipvlan_mode": ("ipvlan_mode", (IPVLAN,)),
+    "ipvlan_flag": ("ipvlan_flag", (IPVLAN,)),
+    "parent": ("parent", ON_PARENT),
+    "vlan": ("vlan", ON_PARENT),
+    "host_shim": ("host_shim", ON_PARENT),
     f"{DOCKER}driver.overlay.vxlanid_list": ("vni", (OVERLAY,)),
     "vni": ("vni", (OVERLAY,)),
     "control_plane": ("control_plane", (OVERLAY,)),
@@ -90,8 +95,6 @@ REFUSED = {
     "vrf": ("would put the bridge into a routing domain, which is not done", "leave it out"),
     "bclim": ("is a limit on broadcasts that is not set here", "leave it out"),
     "metric": ("is not needed: one network gives the default route", "use gw_priority of the container's network"),
-    "ipvlan_mode": ("is of driver ipvlan, which this version has not yet", "use macvlan_mode with driver macvlan"),
-    "ipvlan_flag": ("is of driver ipvlan, which this version has not yet", None),
 }
 
 
@@ -152,6 +155,8 @@ def check_mode(node: Node, key: str, driver: str) -> Optional[str]:
     name = NAMES[key][0]
     if name != "mode" or driver == MACVLAN:
         return name
+    if driver == IPVLAN:
+        return "ipvlan_mode"
     if driver == OVERLAY:
         if node.value != "vxlan":
             node.refuse(f"{shown(node.value)} is no mode of an overlay in this version", "leave it out: it is vxlan")
@@ -162,11 +167,11 @@ def check_mode(node: Node, key: str, driver: str) -> Optional[str]:
 
 def said(found: Mapping[str, Any], places: Mapping[str, Node]) -> Said:
     modes = {version: found.get(f"gateway_mode_ipv{version}", found.get("gateway_mode", NAT)) for version in (4, 6)}
-    mode, shim = found.get("mode"), found.get("host_shim")
-    if shim and mode not in (None, "bridge"):
-        places["host_shim"].refuse(
-            f"has no use with mode {mode}, in which children do not reach each other", "use mode bridge"
-        )
+    shim = found.get("host_shim")
+    for name, word in (("mode", "mode"), ("ipvlan_flag", "flag")):
+        if shim and found.get(name, "bridge") != "bridge":
+            why = f"has no use with {word} {found[name]}, in which children do not reach each other"
+            places["host_shim"].refuse(why, f"use {word} bridge")
     if found.get("encrypted") and found.get("control_plane") == "evpn":
         why = "has no use with control_plane evpn, whose hosts are found by themselves, and their keys are not"
         places["encrypted"].refuse(why, "leave control_plane out")
@@ -182,7 +187,8 @@ def said(found: Mapping[str, Any], places: Mapping[str, Node]) -> Said:
         prefix=found.get("prefix", "eth"),
         default_route=not found.get("no_default_route", False),
         parents=found.get("parent", {}),
-        mode=mode,
+        mode=found.get("mode", found.get("ipvlan_mode")),
+        flag=found.get("ipvlan_flag"),
         vlan=found.get("vlan"),
         shim=shim,
         vni=found.get("vni"),
@@ -304,6 +310,8 @@ READERS: dict[str, Callable[[Node], Any]] = {
     "prefix": prefix,
     "isolate": isolate,
     "mode": lambda node: node.choice(MACVLAN_MODES),
+    "ipvlan_mode": lambda node: node.choice(IPVLAN_MODES),
+    "ipvlan_flag": lambda node: node.choice(IPVLAN_FLAGS),
     "parent": parent,
     "vlan": lambda node: node.whole(1, 4094),
     "host_shim": host_shim,

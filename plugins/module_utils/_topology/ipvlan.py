@@ -9,11 +9,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_network
 from typing import Any
 
 from .._model.ipvlan import Ipvlan
-from .._model.link import Route
 from .._model.plan import Wanted
 from . import child, normalise
 from .link import addressing, mtu
@@ -31,14 +29,12 @@ def desired(params: Mapping[str, Any]) -> list[Wanted]:
                 raise normalise.refuse(
                     what, "gateway", ", ".join(params["gateway"]), why, "leave it out, or use mode l2"
                 )
+            # As Docker has it: from there the host's routes lead on.
             if params["gateway"] is None and params["netns"] and fields["addresses"] is not None:
-                fields["gateways"] = frozenset(map(way_out, {one.version for one in fields["addresses"]}))
+                fields["gateways"] = frozenset(
+                    map(normalise.direct_route, {one.version for one in fields["addresses"]})
+                )
         return fields
 
     data = Ipvlan(mode=mode, flag=flag)
     return child.links("ipvlan_net", params, data, dressed, "" if flag == "bridge" else f"flag {flag}")
-
-
-def way_out(version: int) -> Route:
-    """The default route of a child in l3 or l3s: to the interface itself, and the host's routes lead on from there (as Docker)."""
-    return Route(ip_network("0.0.0.0/0" if version == 4 else "::/0"), None, normalise.default_metric(version))

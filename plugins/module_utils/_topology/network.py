@@ -13,6 +13,8 @@ from ipaddress import ip_interface, ip_network
 from typing import Any
 
 from .._model.bridge import Bridge
+from .._model.child import Child
+from .._model.ipvlan import Ipvlan
 from .._model.link import Address, Interface, Link, LinkKey, Route
 from .._model.macvlan import Macvlan
 from .._model.namespace import Sysctl
@@ -78,7 +80,7 @@ def settings(key: LinkKey, ipv6: bool) -> Iterator[Sysctl]:
 
 
 def parent(site: Site, network: NetworkSpec) -> LinkKey:
-    """What the children of a macvlan network stand on."""
+    """What the children of a macvlan or ipvlan network stand on."""
     options = network.options
     name = options.parents.get(site.host or "") or options.parents.get("", "")
     if options.vlan is None:
@@ -86,8 +88,16 @@ def parent(site: Site, network: NetworkSpec) -> LinkKey:
     return LinkKey(None, normalise.link_name(network.what, "vlan", f"{name}.{options.vlan}"))
 
 
-def macvlan(site: Site, network: NetworkSpec) -> Iterator[Any]:
-    """What a macvlan network is on the host: its 802.1Q link, and the host's own child with a route to each container."""
+def sort(network: NetworkSpec, below: LinkKey) -> Child:
+    """What each child is."""
+    options = network.options
+    if network.driver == "ipvlan":
+        return Ipvlan(below, options.mode or "l2", options.flag or "bridge")
+    return Macvlan(below, options.mode or "bridge")
+
+
+def on_parent(site: Site, network: NetworkSpec) -> Iterator[Any]:
+    """What such a network is on the host: its 802.1Q link, and the host's own child with a route to each container."""
     options, key = network.options, parent(site, network)
     if options.vlan is not None:
         below = LinkKey(None, key.name.rpartition(".")[0])
@@ -103,7 +113,7 @@ def macvlan(site: Site, network: NetworkSpec) -> Iterator[Any]:
     }
     yield Link(
         LinkKey(None, options.shim.name),
-        data=Macvlan(key, "bridge"),
+        data=sort(network, key),
         owner=site.owner,
         up=True,
         addresses=frozenset(map(ip_interface, mine)),

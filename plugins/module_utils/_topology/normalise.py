@@ -210,6 +210,11 @@ def default_route(gateway: Address) -> Route:
     return Route(ip_network("0.0.0.0/0" if gateway.version == 4 else "::/0"), gateway, default_metric(gateway.version))
 
 
+def direct_route(version: int) -> Route:
+    """The default route to an interface itself, where nobody is asked for a neighbour."""
+    return Route(ip_network("0.0.0.0/0" if version == 4 else "::/0"), None, default_metric(version))
+
+
 def default_metric(version: int) -> int:
     """What the kernel takes when none is given (net/ipv6/route.c IP6_RT_PRIO_USER)."""
     return IPV6_METRIC if version == 6 else 0

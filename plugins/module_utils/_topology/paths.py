@@ -221,7 +221,7 @@ def from_the_host(ground: Ground) -> Iterator[Trial]:
 def by_the_host(ground: Ground, endpoint: Endpoint, address: Address) -> Optional[Verdict]:
     network = ground.networks[endpoint.network.name]
     shim = network.options.shim
-    if network.driver == "macvlan":
+    if network.on_parent:
         if shim and address.version in endpoint.given.shim:
             return Verdict(True, f"the host has {shim.name} on network {network.name}")
         return Verdict(False, f"network {network.name} has no host_shim") if ground.apart(network, address) else None
@@ -237,7 +237,7 @@ def gateway(ground: Ground, endpoint: Endpoint, version: int) -> Optional[Addres
     network = ground.networks[endpoint.network.name]
     if endpoint.lease.address(version) is None:
         return None
-    if network.driver == "macvlan":
+    if network.on_parent:
         return endpoint.given.shim.get(version)
     return next((one.ip for one in addresses(network, endpoint.given) if one.version == version), None)
 

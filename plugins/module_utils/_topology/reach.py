@@ -44,11 +44,11 @@ class Ground:
         return on_link[0] if on_link else by_default(mine, target.version)
 
     def apart(self, network: NetworkSpec, address: Address) -> bool:
-        """Whether the host's packets to a macvlan's child would have to pass from the parent to it, which they never do.
+        """Whether the host's packets to a parent's child would have to pass from the parent to it, which they never do.
 
         Elsewhere a router of the LAN may bring them there; with vepa a switch may; passthru is the parent itself.
         """
-        if network.options.mode not in (None, "bridge", "private") or network.options.shim is not None:
+        if network.among not in ("bridge", "private") or network.options.shim is not None:
             return False
         device = parent(self.site, network).name
         return any(one.device == device and address in one.network for one in self.site.around.on_link)
@@ -57,10 +57,11 @@ class Ground:
 def among(network: NetworkSpec) -> Optional[Verdict]:
     """Two containers of one network."""
     if network.driver != "bridge":
-        if network.options.mode in (None, "bridge"):
+        if network.among == "bridge":
             return Verdict(True, f"they share network {network.name}")
-        if network.options.mode == "private":
-            return Verdict(False, f"network {network.name} is a macvlan of mode private")
+        if network.among == "private":
+            word = "an ipvlan with flag" if network.driver == "ipvlan" else "a macvlan of mode"
+            return Verdict(False, f"network {network.name} is {word} private")
         return None
     if not network.options.icc:
         return Verdict(False, f"enable_icc is false on network {network.name}")

@@ -15,7 +15,7 @@ from ipaddress import ip_interface
 from typing import NamedTuple, Optional
 
 from .._model.errors import DocknetError, Missing
-from .._model.link import Address, Interface, LinkKey, Network
+from .._model.link import Address, Interface, LinkKey, Network, Route
 from .._model.namespace import NetnsRef
 from .._model.segment import ISOLATED
 from .._model.state import Allocation, Lease, NetworkLease, State, Surroundings
@@ -28,7 +28,7 @@ from .._model.topology import (
     NetworkSpec,
 )
 from .._model.wireguard_key import PublicKey
-from . import names
+from . import names, normalise
 from .document import read
 
 VERSIONS = (4, 6)
@@ -60,11 +60,20 @@ class Endpoint(NamedTuple):
 
     def gateway(self, version: int) -> Optional[Address]:
         """The next hop to elsewhere that the network offers; none on one that leads nowhere."""
-        network = self.network
-        if network.internal or not network.options.default_route or network.options.modes[version] == ISOLATED:
-            return None
         mine = self.interface(version)
-        return self.given.gateways.get(mine.network) if mine else None
+        return self.given.gateways.get(mine.network) if mine and self.leads(version) else None
+
+    def way_out(self, version: int) -> Optional[Route]:
+        """The default route that the network offers: by its gateway, or, where the host routes, to the interface itself."""
+        gateway = self.gateway(version)
+        if gateway:
+            return normalise.default_route(gateway)
+        routed = self.network.routed and self.interface(version) and self.leads(version)
+        return normalise.direct_route(version) if routed else None
+
+    def leads(self, version: int) -> bool:
+        options = self.network.options
+        return not self.network.internal and options.default_route and options.modes[version] != ISOLATED
 
 
 class Remote(NamedTuple):
@@ -245,7 +254,7 @@ def readable(state: State) -> Optional[Document]:
 
 def by_default(endpoints: list[Endpoint], version: int) -> Optional[Endpoint]:
     """The endpoint that a container's packets to elsewhere take: highest gw_priority, then the first that leads there."""
-    leading = [one for one in endpoints if one.gateway(version)]
+    leading = [one for one in endpoints if one.way_out(version)]
     return max(leading, key=lambda one: one.spec.gw_priority, default=None)
 
 

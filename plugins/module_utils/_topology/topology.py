@@ -150,8 +150,8 @@ class Topology:
         names = plan_names(site)
         yield from (("the host", value) for value in network.forwarding(site))
         for one in site.networks:
-            if one.driver == "macvlan":
-                yield from ((one.what, value) for value in network.macvlan(site, one))
+            if one.on_parent:
+                yield from ((one.what, value) for value in network.on_parent(site, one))
             elif one.driver == "overlay":
                 yield from ((one.what, value) for value in overlay.overlay(site, one))
                 yield one.what, overlay.segment(site, one, names.resolvers.get(one.name, {}))
