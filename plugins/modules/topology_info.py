@@ -24,7 +24,8 @@ options:
     type: str
   topology:
     description:
-      - A document, for which RV(gathered) is returned, what has to be known of each of its hosts before something is chosen for all of them.
+      - A document, for which RV(gathered) is returned, and nothing else - what has to be known of each of its hosts before something is chosen for
+        all of them.
       - Role C(netwright.docknet.topology) does so.
     type: dict
     version_added: 0.3.0
@@ -61,7 +62,7 @@ EXAMPLES = r"""
 RETURN = r"""
 topologies:
   description: The topologies, by name.
-  returned: success
+  returned: when O(topology) is not given
   type: list
   elements: dict
   contains:
@@ -127,11 +128,10 @@ OPTIONS = {
 
 
 def answer(host, params):
-    found = {"topologies": info.topologies(host, params["name"] and normalise.owner("topology_info", params["name"]))}
     if params["topology"] is not None:
         design = gather.prepare(params)
-        found["gathered"] = gather.tell(design, params["absent"], host.observe(design.question))
-    return found
+        return {"gathered": gather.tell(design, params["absent"], host.observe(design.question))}
+    return {"topologies": info.topologies(host, params["name"] and normalise.owner("topology_info", params["name"]))}
 
 
 def main():
