@@ -53,7 +53,7 @@ def fitted(wanted: Wanted, link: Link, draft: Draft) -> Link:
         ends = " or ".join(str(one) for one in (link.data.local, *_first_remote(link)) if one) or "its remote ends"
         where = place(link.key.netns) or " on the host"
         draft.warn(
-            f"{wanted.what}: no interface{where} leads to {ends}, so its MTU is made for one of {ETHERNET}; or give mtu"
+            f"{wanted.what}: no interface{where} leads to {ends}, so its MTU fits one of {ETHERNET}; give mtu if that is not so"
         )
     return replace(link, mtu=(below or ETHERNET) - OVERHEAD[_family(link) or 4])
 
