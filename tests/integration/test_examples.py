@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ import yaml
 from ansible_collections.netwright.docknet.tests.lab.lab import Lab
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
+# Not every kernel has what these need: tests/vm runs their examples.
+STOCK = ("ipvlan_net",)
+FILES = (CHECKOUT / "plugins" / "modules").glob("*.py")
+MODULES = sorted(path.stem for path in FILES if path.stem not in ("__init__", *STOCK))
 
 NETWORK = [
     {"netwright.docknet.linux_bridge": {"name": "docknet0", "addresses": ["172.17.0.1/16"]}},
@@ -60,12 +64,9 @@ def twice(task: dict) -> list[dict]:
     return [task, {**task, **repeat, "name": f"{task['name']} (again)"}]
 
 
-@pytest.fixture(name="recap", scope="module")
-def fixture_recap(tmp_path_factory):
-    """The output of one ansible-playbook over all modules, each on a lab host of its own: host -> its line of the recap."""
-    folder = tmp_path_factory.mktemp("examples")
-    hosts = [*map(host_of, MODULES), README]
-    with Lab(f"ex{os.getpid()}", hosts) as lab:
+def run(folder: Path, modules: Sequence[str], more: Sequence[dict] = ()) -> tuple[dict[str, str], str]:
+    """One ansible-playbook over these modules' examples, each on a lab host of its own: host -> its line of the recap, and all output."""
+    with Lab(f"ex{os.getpid()}", [*map(host_of, modules), README]) as lab:
         (folder / "inventory.yml").write_text(lab.inventory(sys.executable))
         plays = [
             {
@@ -74,15 +75,25 @@ def fixture_recap(tmp_path_factory):
                 "pre_tasks": BEFORE.get(module, []),
                 "tasks": [step for task in examples(module) for step in twice(task)],
             }
-            for module in MODULES
+            for module in modules
         ]
-        # Without the sudo that a bare machine does not have.
-        plays += [{**play, "hosts": README, "become_method": "su"} for play in readme()] * 2
-        (folder / "play.yml").write_text(yaml.safe_dump(plays, sort_keys=False))
+        (folder / "play.yml").write_text(yaml.safe_dump([*plays, *more], sort_keys=False))
         command = [sys.executable, "-m", "ansible", "playbook", "-i", "inventory.yml", "play.yml"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1000, check=False)
     lines = dict(re.findall(r"^(\S+)\s+: (ok=.*)$", done.stdout, re.MULTILINE))
     return lines, done.stdout + done.stderr
+
+
+def judge(module: str, lines: dict[str, str], output: str) -> None:
+    assert re.search(r"unreachable=0 +failed=0 ", lines.get(host_of(module), "")), output[-6000:]
+    assert not lines[host_of(module)].startswith("ok=0")
+
+
+@pytest.fixture(name="recap", scope="module")
+def fixture_recap(tmp_path_factory):
+    # Without the sudo that a bare machine does not have.
+    more = [{**play, "hosts": README, "become_method": "su"} for play in readme()] * 2
+    return run(tmp_path_factory.mktemp("examples"), MODULES, more)
 
 
 def host_of(module: str) -> str:
@@ -91,9 +102,7 @@ def host_of(module: str) -> str:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_when_run_twice_then_the_second_time_changes_nothing(recap, module):
-    lines, output = recap
-    assert re.search(r"unreachable=0 +failed=0 ", lines.get(host_of(module), "")), output[-6000:]
-    assert not lines[host_of(module)].startswith("ok=0")
+    judge(module, *recap)
 
 
 def test_readme_when_its_playbook_is_run_then_there_is_a_container_on_a_bridge(recap):

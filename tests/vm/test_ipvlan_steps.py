@@ -9,7 +9,7 @@ import os
 import sys
 
 import pytest
-from ansible_collections.netwright.docknet.tests.integration import snapshot, ten_steps
+from ansible_collections.netwright.docknet.tests.integration import snapshot, ten_steps, test_examples
 from ansible_collections.netwright.docknet.tests.integration.ten_steps import Module, Refusal
 from ansible_collections.netwright.docknet.tests.integration.test_ten_steps import try_it
 from ansible_collections.netwright.docknet.tests.kernel.machine import machine, sh
@@ -69,7 +69,7 @@ MODULE = Module(
         bad('parent "lan9" does not exist on the host (did you mean "lan', "missing", parent="lan9", promiscuous=None),
         bad('mtu 1501 is more than the 1500 of its parent "lan0"', "conflict", mtu=1501),
         bad(
-            "a veth of that name is there, not a ipvlan",
+            "a veth of that name is there, not an ipvlan",
             "conflict",
             "ip link add eth0 netns web type veth peer name other",
         ),
@@ -127,3 +127,7 @@ def test_what_is_in_the_way_is_left_untouched(number):
         before = snapshot.snapshot()
         assert list(try_it(MODULE, MODULE.refusals[number])) == []
         assert snapshot.snapshot() == before
+
+
+def test_the_examples_of_its_documentation(tmp_path):
+    test_examples.judge("ipvlan_net", *test_examples.run(tmp_path, ["ipvlan_net"]))

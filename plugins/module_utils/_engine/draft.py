@@ -142,10 +142,15 @@ def claim(wanted: Wanted, owner: Optional[str], sort: str) -> bool:
     if not wanted.adopt:
         raise Conflict(
             wanted.what,
-            f'a {sort} is there that owner "{wanted.owner}" did not make',
+            f'{a(sort)} is there that owner "{wanted.owner}" did not make',
             "remove it, choose another name, or set adopt: true",
         )
     return True
+
+
+def a(sort: str) -> str:
+    """With its article."""
+    return f"an {sort}" if sort[:1] in "aeiou" else f"a {sort}"
 
 
 def closest(name: str, names: Sequence[str]) -> str:

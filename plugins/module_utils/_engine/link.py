@@ -24,7 +24,7 @@ from .._model.plan import Question, Wanted
 from .._model.veth import Veth
 from .._model.vxlan import Vxlan
 from . import child, ipvlan, macvlan, neighbour, properties, route, vxlan
-from .draft import Draft, claim
+from .draft import Draft, a, claim
 from .effect import NEW_PORT, ports_of
 from .properties import because, current, in_order, wishes
 
@@ -95,7 +95,7 @@ def _remove(wanted: Wanted, draft: Draft) -> None:
 
 def _same_kind(wanted: Wanted, link: Link, seen: Link) -> None:
     if link.kind != seen.kind:
-        what = f"a {seen.kind} of that name is there, not a {link.kind}"
+        what = f"{a(seen.kind)} of that name is there, not {a(link.kind)}"
         mine = wanted.present and seen.owner == wanted.owner
         way_out = AGAIN if mine else "remove it, or choose another name"
         raise Conflict(wanted.what, what, way_out)
@@ -140,7 +140,7 @@ def _exist(wanted: Wanted, link: Link, draft: Draft) -> Link:
 def _identity(link: Link, seen: Link) -> str:
     """How the unchangeable part differs, or ''."""
     if link.kind != seen.kind:
-        return f"it is a {seen.kind}, not a {link.kind}"
+        return f"it is {a(seen.kind)}, not {a(link.kind)}"
     names: tuple[str, ...] = link.data.IDENTITY if link.data else ()
     if isinstance(link.data, Macvlan) and isinstance(seen.data, Macvlan) and link.data.mode:
         # drivers/net/macvlan.c: a living link is not taken into or out of passthru.
@@ -182,7 +182,7 @@ def _peer(wanted: Wanted, link: Link, draft: Draft) -> Optional[Link]:
             mine = there.owner == wanted.owner
             raise Conflict(
                 wanted.what,
-                f'its other end "{key}" cannot be made: a {there.kind} of that name is there',
+                f'its other end "{key}" cannot be made: {a(there.kind)} of that name is there',
                 AGAIN if mine else "remove it, or choose another name",
             )
         reason = LEFT if left else f"its name is for the other end of {link.key}"
@@ -241,7 +241,7 @@ def _master(wanted: Wanted, link: Link, draft: Draft) -> None:
         raise InvalidRequest(wanted.what, f'"{key}" is to be a port of itself', "name another bridge")
     master = draft.need_link(wanted, key, "master", _unknown(key, Bridge()))
     if not isinstance(master.data, Bridge):
-        raise Conflict(wanted.what, f'its master "{key}" is a {master.kind}, not a bridge', "name a bridge")
+        raise Conflict(wanted.what, f'its master "{key}" is {a(master.kind)}, not a bridge', "name a bridge")
     if key not in draft.ports:
         draft.ports[key] = {port.key.name for port in ports_of(draft.world, key)}
     if link.key.name not in draft.ports[key] and len(draft.ports[key]) >= MAX_PORTS:
