@@ -11,8 +11,10 @@ Fixtures belong to the rings: `tests/kernel/conftest.py` and its neighbours.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -31,3 +33,20 @@ for variable in ("PYTHONPATH", "ANSIBLE_COLLECTIONS_PATH"):
     paths = [str(collections()), *os.environ.get(variable, "").split(os.pathsep)]
     os.environ[variable] = os.pathsep.join(path for path in dict.fromkeys(paths) if path)
 sys.path.insert(0, str(collections()))
+
+
+# An emulated processor is ten times slower, and a process is not to be taken for hung before (noxfile.py, session vm).
+PATIENCE = float(os.environ.get("DOCKNET_PATIENCE", "1"))
+WAIT, COMMUNICATE = subprocess.Popen.wait, subprocess.Popen.communicate
+
+
+def wait(process: subprocess.Popen, timeout: float | None = None) -> int:
+    return WAIT(process, timeout=timeout and timeout * PATIENCE)
+
+
+def communicate(process: subprocess.Popen, input: Any = None, timeout: float | None = None) -> Any:
+    return COMMUNICATE(process, input, timeout=timeout and timeout * PATIENCE)
+
+
+if PATIENCE > 1:
+    subprocess.Popen.wait, subprocess.Popen.communicate = wait, communicate

@@ -52,7 +52,7 @@ def tenants(
         for descriptor, raw in _tied(places, parent.netns, known):
             if raw.kind in kinds and raw.number(rt.IFLA_LINK) == seen[parent].index:
                 data = replace(cast(Child, KINDS[raw.kind].decode(raw.data, parent)), parent=parent)
-                key = LinkKey(_spelled(descriptor), raw.name)
+                key = LinkKey(_name(descriptor) or _spelled(descriptor), raw.name)
                 found[parent] = (*found.get(parent, ()), Link(key, data=data, owner=raw.owner(groups)))
     return found
 
@@ -84,12 +84,18 @@ def _same(seen: links.RawLink, wanted: Link) -> bool:
     return (one.vni, one.port) == (other.vni, other.port)
 
 
+def _name(descriptor: int) -> Optional[str]:
+    inode = os.fstat(descriptor).st_ino
+    names = namespaces.named()
+    return next((name for name in names if _inode(os.path.join(namespaces.NETNS_DIR, name)) == inode), None)
+
+
 def _spelled(descriptor: int) -> str:
     """A namespace by its name, or by a process in it."""
+    name = _name(descriptor)
+    if name is not None:
+        return f'namespace "{name}"'
     inode = os.fstat(descriptor).st_ino
-    for name in namespaces.named():
-        if _inode(os.path.join(namespaces.NETNS_DIR, name)) == inode:
-            return f'namespace "{name}"'
     numbers = sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit())
     holder = next((number for number in numbers if _inode(f"/proc/{number}/ns/net") == inode), None)
     return f"the namespace of process {holder}" if holder else "a namespace without a name"
