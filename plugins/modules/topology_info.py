@@ -38,7 +38,7 @@ options:
     type: dict
     version_added: 0.3.0
   absent:
-    description: With O(topology), hosts that cannot be asked themselves. What is kept here of their containers is returned too.
+    description: With O(topology), hosts that cannot be asked, or may have forgotten. What is kept here of their containers is returned too.
     type: list
     elements: str
     default: []
