@@ -74,6 +74,10 @@ SAME_NETWORKS = [
         "{driver: macvlan, driver_opts: {parent: e, mode: vepa}}",
         "{driver: macvlan, driver_opts: {parent: e, macvlan_mode: vepa}}",
     ),
+    (
+        "{driver: ipvlan, driver_opts: {parent: e, mode: l3}}",
+        "{driver: ipvlan, name: e, driver_opts: {ipvlan_mode: l3}}",
+    ),
     ("{ipam: {driver: none}}", "{ipam: {driver: 'null'}}"),
 ]
 
@@ -103,6 +107,13 @@ def test_macvlan():
     ).options
     assert (options.parents, options.vlan) == ({"node1": "eth1", "node2": "eth2"}, 50)
     assert (options.shim.name, str(options.shim.address)) == ("shim0", "10.1.0.9")
+
+
+def test_ipvlan():
+    network = front("{driver: ipvlan, driver_opts: {parent: eth1, vlan: 50, ipvlan_mode: l3s, ipvlan_flag: vepa}}")
+    options = network.options
+    assert (options.parents, options.vlan, options.mode, options.flag) == ({"": "eth1"}, 50, "l3s", "vepa")
+    assert network.on_parent and network.routed and not network.own_macs and network.among == "vepa"
 
 
 @pytest.mark.parametrize(

@@ -305,6 +305,16 @@ def test_macvlan(options, between, host):
     assert ("a", "the host") not in found
 
 
+def test_ipvlan():
+    found = {}
+    for flag in ("bridge", "private"):
+        network = {**lan(ipvlan_flag=flag), "driver": "ipvlan"}
+        found[flag] = verdicts({"lan": network}, {"a": {"networks": ["lan"]}, "b": {"networks": ["lan"]}})
+        assert found[flag][("the host", "a")] == {(False, "network lan has no host_shim")}
+    assert found["bridge"][("a", "b")] == {(True, "they share network lan")}
+    assert found["private"][("a", "b")] == {(False, "network lan is an ipvlan with flag private")}
+
+
 def test_the_host_is_not_kept_out_by_a_parent_it_has_no_address_on():
     found = verdicts({"lan": lan()}, {"a": {"networks": ["lan"]}}, around=replace(AROUND, on_link=()))
     assert ("the host", "a") not in found
