@@ -54,11 +54,15 @@ done
 
 
 class Frame(NamedTuple):
-    """A frame in the tunnel: what is in it, and for whom; of IPv6 the sort of an ICMP message, of ARP and echoes the target."""
+    """A frame in the tunnel: what is in it, the sort of its ICMP message, and the address it is for or asks for.
+
+    `everybody`: for all stations. (A station that is known is asked alone, some seconds later, whether it is still there.)
+    """
 
     sort: int
     message: int
     target: str
+    everybody: bool
 
 
 @pytest.fixture(name="hosts", autouse=True)
@@ -148,14 +152,14 @@ class Wire:
 
 
 def frame(data: bytes) -> Frame:
-    sort = struct.unpack_from("!H", data, 12)[0]
+    sort, everybody = struct.unpack_from("!H", data, 12)[0], bool(data[0] & 1)
     if sort == ARP:
-        return Frame(sort, 0, str(ip_address(data[38:42])))
+        return Frame(sort, 0, str(ip_address(data[38:42])), everybody)
     if sort == IPV6:
         message = data[54] if data[20] == socket.IPPROTO_ICMPV6 else 0
         target = data[62:78] if message == NEIGHBOUR_SOLICITATION else data[38:54]
-        return Frame(sort, message, str(ip_address(target)))
-    return Frame(sort, data[34], str(ip_address(data[30:34])))
+        return Frame(sort, message, str(ip_address(target)), everybody)
+    return Frame(sort, data[34], str(ip_address(data[30:34])), everybody)
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -168,7 +172,8 @@ def test_where_each_is_is_known_and_nobody_asks_through_the_tunnel(version):
         seen = wire.frames()
     assert {one.target for one in seen if one.sort == IPV4} == {"10.100.0.2"}
     assert "fd00:100::2" in {one.target for one in seen if one.sort == IPV6 and one.message == ECHO_REQUEST}
-    assert [one for one in seen if one.sort == ARP or (one.sort, one.message) == (IPV6, NEIGHBOUR_SOLICITATION)] == []
+    asked = [one for one in seen if one.sort == ARP or (one.sort, one.message) == (IPV6, NEIGHBOUR_SOLICITATION)]
+    assert [one for one in asked if one.everybody] == []
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -214,7 +219,7 @@ def test_what_has_no_entry_goes_nowhere_without_remotes_and_to_each_with_them():
         told(flood=True)
         wire.frames()
         sh(f"ip -n c1 neigh flush dev eth0; {asks}")
-        assert Frame(ARP, 0, "10.100.0.77") in wire.frames()
+        assert Frame(ARP, 0, "10.100.0.77", True) in wire.frames()
 
 
 def test_ends_that_learn_need_no_entries():
