@@ -9,15 +9,16 @@
 On each host the bridge has the gateway's address and one MAC address, so that a container finds its own host there,
 wherever it is: the way to outside, published ports and names are those of a bridge network. Where each container is,
 the hosts are told, and ask nobody: an entry for its MAC address, a neighbour for each of its addresses. So nothing is
-flooded, and questions for addresses (ARP, neighbour solicitations) are answered by the asker's own bridge.
+flooded, and questions for addresses (ARP, neighbour solicitations) are answered by the asker's own bridge. With
+`control_plane: evpn` the entries and the others' neighbours are a routing daemon's, which is told of its own host's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from .._model.errors import Conflict, DocknetError, Missing
 from .._model.link import Address, Link, LinkKey, Neighbour, Network
@@ -30,7 +31,7 @@ from . import names, wireguard
 from .link import derived_mac
 from .network import bridge, settings
 from .network import segment as network_segment
-from .site import Remote, Site
+from .site import Endpoint, Remote, Site
 
 # Ethernet's, less what a VXLAN over IPv4 takes: of a network that is on no second host yet.
 MTU = 1500 - OVERHEAD[4]
@@ -41,10 +42,12 @@ STATIC, EVPN = "static", "evpn"
 
 def overlay(site: Site, network: NetworkSpec) -> Iterator[Any]:
     """All that it is on the host, but for its part of the packet filter. Errors: Missing, where a host's address is not known."""
-    away = list(site.remotes(network.name)) if network.options.control == STATIC else []
+    static = network.options.control == STATIC
+    away = list(site.remotes(network.name)) if static else []
+    known = away if static else site.on(site.device(network))
     for value in bridge(site, network):
         if isinstance(value, Link):
-            yield replace(value, neighbours=frozenset(neighbours(away)))
+            yield replace(value, neighbours=frozenset(neighbours(known)))
         else:
             yield value
     if not crosses(site, network):
@@ -62,6 +65,7 @@ def overlay(site: Site, network: NetworkSpec) -> Iterator[Any]:
         neigh_suppress=True,
         up=True,
         forwards=frozenset(forwards(site, network, away)),
+        flooding=None if static else False,  # the daemon's entries for floods look as ours do; its others do not
     )
     yield from settings(key, ipv6=False)
 
@@ -72,8 +76,9 @@ def crosses(site: Site, network: NetworkSpec) -> bool:
     return bool(others) or network.options.control == EVPN
 
 
-def neighbours(away: list[Remote]) -> Iterator[Neighbour]:
-    for one in away:
+def neighbours(known: Iterable[Union[Remote, Endpoint]]) -> Iterator[Neighbour]:
+    """Of the other hosts' containers. With a routing daemon of its own: it tells the other hosts what is a neighbour here."""
+    for one in known:
         for address in (one.lease.ipv4, one.lease.ipv6):
             if address and one.lease.mac:
                 yield Neighbour(address, one.lease.mac)
