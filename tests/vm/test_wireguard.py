@@ -190,7 +190,7 @@ def test_other_peoples_filters_are_told(lab, build):
         nft add table inet theirs
         nft 'add chain inet theirs input { type filter hook input priority 0; policy drop; }'
         nft add rule inet theirs input iifname lo accept
-        nft add rule inet theirs input meta l4proto ipv6-icmp accept
+        nft add rule inet theirs input meta l4proto 58 accept
     """
     node2.run(["sh", "-ec", script])
     build.run(THREE)
