@@ -18,7 +18,7 @@ from typing import Any, Optional
 
 from .._model.errors import Missing
 from .._model.state import Allocation, Lease, NetworkLease, Surroundings
-from .._model.topology import EVERYWHERE, Document
+from .._model.topology import EVERYWHERE, ContainerSpec, Document
 from . import overlay, wireguard
 from .addresses import shim_of
 from .allocate import allocate
@@ -40,7 +40,13 @@ def choose(raw: Mapping[str, Any], words: Iterable[Mapping[str, Any]]) -> list[d
     )
     keys = {name: key for one in hosts for name, key in one.keys.items()}
     keys.update({one.host: one.keys[one.host] for one in hosts if one.host in one.keys})
-    return [{**report(document, host, chosen), "wireguard": wireguard.told(keys.get(host))} for host in document.hosts]
+    here: dict[Optional[str], list[ContainerSpec]] = {}
+    for container in document.containers.values():
+        here.setdefault(container.host, []).append(container)
+    return [
+        {**report(document, host, here[host], chosen), "wireguard": wireguard.told(keys.get(host))}
+        for host in document.hosts
+    ]
 
 
 def shared_part(document: Document) -> Document:
@@ -124,14 +130,15 @@ def sizes(document: Document, hosts: Sequence[Told]) -> dict[str, NetworkLease]:
 # -- what the hosts are told ----------------------------------------------------------------------------------
 
 
-def report(document: Document, host: str, chosen: Allocation) -> dict[str, Any]:
+def report(document: Document, host: str, containers: Sequence[ContainerSpec], chosen: Allocation) -> dict[str, Any]:
+    used = {spec.network for one in containers for spec in one.endpoints}
     return {
         "name": document.name,
         "host": host,
-        "networks": {one.name: network(one.name, host, chosen) for one in document.used_on(host)},
+        "networks": {name: network(name, host, chosen) for name in document.networks if name in used},
         "containers": {
             one.name: {"networks": {spec.network: endpoint(one.name, spec.network, chosen) for spec in one.endpoints}}
-            for one in document.on(host)
+            for one in containers
         },
     }
 
