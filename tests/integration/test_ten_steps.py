@@ -88,5 +88,5 @@ def decoy(module):
         return {"name": "decoy"}
     if module.name == "veth_pair":
         return {"a": {"name": "decoy"}, "b": {"name": "decoy2"}}
-    needed = {"macvlan_net": {"parent": "lan0"}, "ipvlan_net": {"parent": "lan0"}, "vxlan_link": {"vni": 1}}
+    needed = {"macvlan_net": {"parent": "lan0"}, "ipvlan_net": {"parent": "lan1"}, "vxlan_link": {"vni": 1}}
     return {**needed.get(module.name, {}), "name": "decoy"}
