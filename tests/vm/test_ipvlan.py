@@ -28,13 +28,13 @@ def fixture_lan():
         yield
 
 
+def one(name, last, **more):
+    return {"name": "eth0", "netns": name, "parent": "lan0", "addresses": [f"192.0.2.{last}/24"], **more}
+
+
 def make(*containers, **more):
     """The containers' answer: each is a name and the last byte of its address."""
-    config = [
-        {"name": "eth0", "netns": name, "parent": "lan0", "addresses": [f"192.0.2.{last}/24"], **more}
-        for name, last in containers
-    ]
-    return call("ipvlan_net", config=config)
+    return call("ipvlan_net", config=[one(name, last, **more) for name, last in containers])
 
 
 def done(answer):
@@ -110,12 +110,8 @@ def test_mode_and_flag_change_on_all_children_at_once():
     for name in ("web", "db"):
         assert seen("eth0", name)["linkinfo"]["info_data"] == {"mode": "l3", "private": True}
     assert not make(WEB, mode="l3", flag="private")["changed"]
-    back = call("ipvlan_net", config=[*(one("web", 9), one("db", 10, mode="l3"))])
+    back = call("ipvlan_net", config=[one("web", 9), one("db", 10, mode="l3")])
     assert back["failed"] and "one mode and one flag" in back["msg"]
-
-
-def one(name, last, **more):
-    return {"name": "eth0", "netns": name, "parent": "lan0", "addresses": [f"192.0.2.{last}/24"], **more}
 
 
 def test_an_address_goes_from_one_container_to_another():
