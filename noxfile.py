@@ -53,7 +53,7 @@ os.environ.update(OURS)
 
 # A virtual machine without the hardware's help is ten times slower than the machine: minutes for a folder of tests there,
 # for one test, and how many times as long as elsewhere a test waits for a process.
-VM_FOLDERS = {"tests/vm": 40, "tests/kernel": 120, "tests/integration": 240}
+VM_FOLDERS = {"tests/vm": 60, "tests/kernel": 120, "tests/integration": 240}
 VM_TEST_SECONDS = 1800
 VM_PATIENCE = 6
 
