@@ -15,6 +15,7 @@ import os
 import socket
 import stat
 import subprocess
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -161,7 +162,7 @@ def test_endpoints_come_back(address):
 
 NETWORK = """
 ip netns add far
-ip link add wg0 type veth peer name wg0 netns far
+ip link add wg0 type veth peer name wg0 address 02:00:00:00:00:03 netns far
 ip link add eth0 address 02:00:00:00:00:01 type veth peer name eth0 netns far
 for at in '' '-n far'; do
     ip $at link set lo up
@@ -172,6 +173,23 @@ ip address add fd01::1/64 dev eth0 nodad; ip -n far address add fd01::2/64 dev e
 ip -n far neigh add fd01::1 lladdr 02:00:00:00:00:01 dev eth0
 """
 VNI, OTHER = 4097, 4098
+SEGMENT = Segment(None, "br0", vni=VNI, vteps=frozenset({ip_network("fd00::2/128")}), by="wg0", listens=51820)
+# A container behind the bridge of the overlay, whose packets may go out and look like the host's there.
+BOX = """
+ip netns add box
+ip link add br0 address 02:00:00:00:00:02 type veth peer name eth0 netns box
+for at in '' '-n box'; do ip $at link set lo up; done
+ip link set br0 up; ip -n box link set eth0 up
+ip address add fd02::1/64 dev br0 nodad; ip -n box address add fd02::2/64 dev eth0 nodad
+ip -n box route add default via fd02::1
+ip -n box neigh add fd02::1 lladdr 02:00:00:00:00:02 dev eth0; ip neigh add fd00::2 lladdr 02:00:00:00:00:03 dev wg0
+sysctl -qw net.ipv6.conf.all.forwarding=1
+ip -n far route add fd02::/64 via fd00::1
+"""
+SENDER = """
+import socket, sys
+socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(bytes.fromhex(sys.argv[1]), ("fd00::2", 4789))
+"""
 
 
 def vxlan(vni, mark):
@@ -194,14 +212,19 @@ def heard(listener):
     return found[:-1]
 
 
+def asked(segment):
+    """Make the filter so; and once more, which changes nothing."""
+    with Host() as host:
+        converge(host, Fixed([Wanted(segment, "networks.net", "shop")]), False, [])
+        assert not converge(host, Fixed([Wanted(segment, "networks.net", "shop")]), False, [])[0].operations
+
+
 @pytest.fixture(name="ends")
 def fixture_ends():
     """Sockets on the VXLAN port here and on the other side, and the other side's namespace."""
     sh(NETWORK)
-    segment = Segment(None, "br0", vni=VNI, vteps=frozenset({ip_network("fd00::2/128")}), by="wg0", listens=51820)
+    asked(SEGMENT)
     with Host() as host:
-        converge(host, Fixed([Wanted(segment, "networks.net", "shop")]), False, [])
-        assert not converge(host, Fixed([Wanted(segment, "networks.net", "shop")]), False, [])[0].operations
         sockets = []
         with host.inside("far"):
             sockets.append(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
@@ -242,6 +265,16 @@ def test_an_encrypted_network_is_left_by_its_wireguard_alone(ends):
     assert heard(there) == [b"by wg0"]
 
 
+def test_no_container_speaks_as_the_host_it_is_on(ends):
+    """The other hosts of an overlay, also of one that is not encrypted, let that one in: so its packets must be its own."""
+    _here, there, _inside = ends
+    asked(replace(SEGMENT, by=None, listens=None))
+    sh(BOX)
+    for vni, mark in ((VNI, b"of the overlay"), (OTHER, b"last")):
+        sh(f"ip netns exec box python3 -c '{SENDER}' {vxlan(vni, mark).hex()}")
+    assert heard(there) == []
+
+
 def test_other_peoples_filters_let_wireguards_port_in(ends):
     assert ends
     sh(
@@ -249,9 +282,8 @@ def test_other_peoples_filters_let_wireguards_port_in(ends):
         "nft 'add chain inet theirs input { type filter hook input priority 0; policy drop; }';"
         "nft add rule inet theirs input meta l4proto 58 accept"
     )
-    segment = Segment(None, "br0", vni=VNI, vteps=frozenset({ip_network("fd00::2/128")}), by="wg0", listens=51820)
+    asked(SEGMENT)
     with Host() as host:
-        converge(host, Fixed([Wanted(segment, "networks.net", "shop")]), False, [])
         with (
             socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as listener,
             socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other,

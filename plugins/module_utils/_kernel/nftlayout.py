@@ -142,6 +142,8 @@ def _forward() -> list[tuple[str, str]]:
         ("translated", f"iifname @{SEGMENTS} ct status dnat fib daddr type != local {MARK}"),
         ("translated", f"{QUESTION} ct status dnat ct original proto-dst 53 fib daddr . iif type local {MARK}"),
         ("pass", f"{MARK} accept"),
+        # Masqueraded, a container's would come from its host, whom the other hosts of an overlay let in.
+        ("forward", f"iifname @{SEGMENTS} udp dport {PORT} {VNI} @{VNIS} drop"),
         # Transit traffic is not ours.
         ("forward", f"iifname != @{SEGMENTS} oifname != @{SEGMENTS} return"),
         ("forward", "iifname . oifname @within goto pass"),
