@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from ansible_collections.netwright.docknet.plugins.module_utils._model import filter as layout
@@ -40,6 +40,10 @@ segments = st.builds(
     trusted=st.frozensets(st.sampled_from(["wg0", "lan0"])),
     resolvers=st.dictionaries(st.sampled_from([FOUR, SIX]), st.integers(1, 65535)),
     nameservers=st.frozensets(st.sampled_from([FOUR - 1, SIX - 1])),
+    vni=st.none() | st.sampled_from([1, 2**24 - 1]),
+    vteps=st.frozensets(st.sampled_from([ip_network("192.0.2.0/24"), ip_network("fd00::1")])),
+    by=st.none() | st.sampled_from(["wg0", "w" * 15]),
+    listens=st.none() | st.just(51820),
 )
 
 
