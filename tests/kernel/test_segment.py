@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from ansible_collections.netwright.docknet.plugins.module_utils._engine.run import Fixed, converge
@@ -47,7 +47,16 @@ FRONT = Segment(
     resolvers={FOUR: 5301, SIX: 5302},
     nameservers=frozenset({FOUR - 2, SIX - 2}),
 )
-BACK = Segment(None, "br-1.2", internal=True, modes={4: UNPROTECTED, 6: ROUTED})
+BACK = Segment(
+    None,
+    "br-1.2",
+    internal=True,
+    modes={4: UNPROTECTED, 6: ROUTED},
+    vni=4097,
+    vteps=frozenset({ip_network("198.51.100.0/24"), ip_network("fd51::2")}),
+    by="wg-1.2",
+    listens=51820,
+)
 TABLE = "nftables table inet docknet"
 
 
