@@ -20,7 +20,7 @@ from .._model.rule import MASQUERADE, Element, Line, Snat
 
 def elements_of(one: dict[str, Any]) -> Iterator[Element]:
     """The elements of one set or map."""
-    kinds = one["type"] if isinstance(one["type"], list) else [one["type"]]
+    kinds = _kinds(one["type"])
     for entry in one.get("elem", ()):
         # A map's element is [key, value]; a key with a comment is {"elem": {"val": key, "comment": ...}}.
         key, value = entry if isinstance(entry, list) else (entry, None)
@@ -29,6 +29,15 @@ def elements_of(one: dict[str, Any]) -> Iterator[Element]:
             comment = key["elem"].get("comment", "")
             key = key["elem"]["val"]
         yield Element(one["name"], _spell(key, kinds), "" if value is None else _spell(value, ()), comment)
+
+
+def _kinds(said: Any) -> list[str]:
+    """Of what each part of a key is, as far as that is said: nft 1.1.3 says of what a set is like, 1.0.6 what that is."""
+    if isinstance(said, dict) and "typeof" in said:
+        like = said["typeof"]
+        parts = like["concat"] if "concat" in like else [like]
+        return ["ifname" if part.get("meta", {}).get("key") in ("iifname", "oifname") else "" for part in parts]
+    return said if isinstance(said, list) else [said]
 
 
 def _spell(value: Any, kinds: Any) -> str:
