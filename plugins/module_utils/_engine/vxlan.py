@@ -110,7 +110,10 @@ def _same_segment(link: Link, seen: Link) -> bool:
     one, other = link.data, seen.data
     if not isinstance(one, Vxlan) or not isinstance(other, Vxlan):
         return False
-    return (one.vni, one.port) == (other.vni, other.port) and _family(link) == _family(seen) is not None
+    if (one.vni, one.port) != (other.vni, other.port):
+        return False
+    family = _family(link)
+    return family is not None and family == _family(seen)
 
 
 def _family(link: Link) -> Optional[int]:
