@@ -38,6 +38,8 @@ options:
       - Addresses in use on other hosts, as the RV(topology) that this module returned there.
       - They are not given to containers of this host on networks that span hosts.
       - What P(netwright.docknet.allocation#filter) has chosen for all hosts, this one among them, is taken as it is.
+      - Where networks are C(encrypted), C(wireguard) of each other host is what M(netwright.docknet.wireguard_key) returned there, C(public_key)
+        and C(port). This host's own key must have been made by that module.
     type: list
     elements: dict
     default: []
@@ -60,6 +62,7 @@ options:
     default: 30.0
 seealso:
   - module: netwright.docknet.topology_info
+  - module: netwright.docknet.wireguard_key
 author:
   - The netwright.docknet authors (@netwright)
 """
