@@ -31,7 +31,21 @@ from .._model.text import TextFile
 from .._model.vxlan import LinkForward, Vxlan
 from .._model.wireguard import TunnelChange
 from .._model.wireguard_key import WireguardKey
-from . import elsewhere, hosts, links, namespaces, passage, rule, service, source, state, sysctl, text, wireguard, wireguard_key
+from . import (
+    elsewhere,
+    hosts,
+    links,
+    namespaces,
+    passage,
+    rule,
+    service,
+    source,
+    state,
+    sysctl,
+    text,
+    wireguard,
+    wireguard_key,
+)
 from . import rtnetlink as rt
 from .kinds import KINDS
 from .netlink import Message, NetlinkError, Socket
