@@ -62,14 +62,10 @@ def reports(operations):
 
 
 def essential(operations, world):
-    """What is done, in any order, but for what goes by itself with what is deleted."""
+    """What is done, in any order, and all that goes; which end of a pair is named, and takes the other along, is all the same."""
     deleted = {key for operation in operations if operation.action == "delete" for key in touched(operation)}
-    needed = [
-        operation
-        for operation in operations
-        if operation.action != "delete" or not touched(operation) & hanging_on(deleted - touched(operation), world)
-    ]
-    return sorted(map(str, reports(needed)))
+    others = [operation for operation in operations if operation.action != "delete"]
+    return sorted(map(str, hanging_on(deleted, world))), sorted(map(str, reports(others)))
 
 
 def shuffle(wanted, random):
