@@ -217,7 +217,8 @@ def hint(host: Places, value: Any, code: int) -> Optional[str]:
     if isinstance(value, Birth) and isinstance(value.link.data, Vxlan) and code == errno.EEXIST:
         return elsewhere.segment_holder(host, value.link)
     if isinstance(value, Settings) and code == errno.EADDRINUSE:
-        return "find who has its MAC address on that parent: maybe a process in a namespace that was deleted"
+        mac = "of a macvlan its MAC address on that parent, maybe a process in a namespace that was deleted"
+        return f"find who has the same: {mac}; of a WireGuard its UDP port (ss -lun)"
     return getattr(KINDS.get(value.link.kind), "HINTS", {}).get(code) if isinstance(value, Birth) else None
 
 
