@@ -222,7 +222,9 @@ def tunnel(draw: st.DrawFn, key: LinkKey, bridges: list[Link]) -> Link:
     data = Vxlan(TUNNELS.index(key.name), draw(maybe(st.sampled_from(UNDERLAY))), 4789, draw(flag))
     own = {"mac": draw(macs), "mtu": draw(mtus), "up": draw(flag), "owner": OWNER, "neighbours": draw(some_neighbours)}
     if master:
-        own.update(master=master.key.name, port_learning=draw(flag), neigh_suppress=draw(flag))
+        own.update(
+            master=master.key.name, port_learning=draw(flag), neigh_suppress=draw(flag), port_flooding=draw(flag)
+        )
     if master and forwards is not None and master.neighbours is None:
         behind = [one.mac for one in sorted(forwards, key=str) if one.mac != FLOOD]
         addresses = NEIGHBOURS[TUNNELS.index(key.name) :: len(TUNNELS)]

@@ -210,7 +210,13 @@ def ports_of(world: World, bridge: LinkKey) -> Iterator[Link]:
 
 LINK_FIELDS = frozenset(field.name for field in fields(Link))
 # A port that changes its bridge, or leaves it, is as new (net/bridge/br_if.c new_nbp).
-NEW_PORT: dict[str, Any] = {"hairpin": False, "isolated": False, "port_learning": True, "neigh_suppress": False}
+NEW_PORT: dict[str, Any] = {
+    "hairpin": False,
+    "isolated": False,
+    "port_learning": True,
+    "port_flooding": True,
+    "neigh_suppress": False,
+}
 
 
 def as_new_port(link: Link, bridge: Optional[str]) -> Link:

@@ -16,10 +16,10 @@ from .._model.bridge import Bridge
 from .._model.link import Link, LinkKey, Neighbour, Other
 from .._model.plan import Wanted, World
 from .._model.vxlan import FLOOD, Forward
-from .effect import ports_of
+from .effect import NEW_PORT, ports_of
 
 # In the order in which a person would do them; `up` comes later, after what must be so before the first packet.
-SETTINGS = ("mac", "mtu", "master", "hairpin", "isolated", "port_learning", "neigh_suppress", "promiscuous")
+SETTINGS = ("mac", "mtu", "master", *NEW_PORT, "promiscuous")
 
 
 def wishes(link: Link) -> Iterator[tuple[str, object]]:

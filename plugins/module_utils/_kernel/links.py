@@ -37,7 +37,7 @@ from .places import Places
 # What is read of the forty and more attributes of a link, and of its settings as a bridge's port.
 WANTED = frozenset((rt.IFLA_IFNAME, rt.IFLA_ADDRESS, rt.IFLA_MTU, rt.IFLA_MASTER, rt.IFLA_LINKINFO, rt.IFLA_LINK))
 WANTED |= {rt.IFLA_LINK_NETNSID, rt.IFLA_GROUP, rt.IFLA_PROP_LIST}
-WANTED_OF_PORT = frozenset(rt.PORT.values())
+WANTED_OF_PORT = frozenset(kind for kinds in rt.PORT.values() for kind in kinds)
 
 
 class RawLink:
@@ -157,6 +157,7 @@ def _link(
         hairpin=_flag(one, rt.IFLA_BRPORT_MODE),
         isolated=_flag(one, rt.IFLA_BRPORT_ISOLATED),
         port_learning=_flag(one, rt.IFLA_BRPORT_LEARNING, without=True),
+        port_flooding=any(_flag(one, kind, without=True) for kind in rt.PORT["port_flooding"]),
         neigh_suppress=_flag(one, rt.IFLA_BRPORT_NEIGH_SUPPRESS),
         promiscuous=bool(one.flags & rt.IFF_PROMISC),
         up=bool(one.flags & rt.IFF_UP),

@@ -42,6 +42,7 @@ IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 
 IFLA_GROUP, IFLA_NET_NS_FD, IFLA_EXT_MASK, IFLA_LINK_NETNSID, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 27, 28, 29, 37, 52, 53
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
 IFLA_BRPORT_MODE, IFLA_BRPORT_LEARNING, IFLA_BRPORT_NEIGH_SUPPRESS, IFLA_BRPORT_ISOLATED = 4, 8, 32, 33
+IFLA_BRPORT_UNICAST_FLOOD, IFLA_BRPORT_MCAST_FLOOD, IFLA_BRPORT_BCAST_FLOOD = 9, 27, 30
 RTEXT_FILTER_SKIP_STATS = 8
 IFF_UP, IFF_PROMISC = 0x1, 0x100
 
@@ -140,7 +141,8 @@ def set_link(index: int, changes: Mapping[str, object], master: int = 0) -> list
     if "master" in changes:
         body += u32(IFLA_MASTER, master)
     messages = [Message(RTM_NEWLINK, 0, link_header(index, flags, mask) + body)] if body or mask else []
-    port = b"".join(u8(kind, int(bool(changes[name]))) for name, kind in PORT.items() if name in changes)
+    named = [name for name in PORT if name in changes]
+    port = b"".join(u8(kind, int(bool(changes[name]))) for name in named for kind in PORT[name])
     if port:
         info = text(IFLA_INFO_SLAVE_KIND, "bridge") + nested(IFLA_INFO_SLAVE_DATA, port)
         messages.append(Message(RTM_NEWLINK, 0, link_header(index) + nested(IFLA_LINKINFO, info)))
@@ -151,10 +153,11 @@ def set_link(index: int, changes: Mapping[str, object], master: int = 0) -> list
 
 
 PORT = {
-    "hairpin": IFLA_BRPORT_MODE,
-    "isolated": IFLA_BRPORT_ISOLATED,
-    "port_learning": IFLA_BRPORT_LEARNING,
-    "neigh_suppress": IFLA_BRPORT_NEIGH_SUPPRESS,
+    "hairpin": (IFLA_BRPORT_MODE,),
+    "isolated": (IFLA_BRPORT_ISOLATED,),
+    "port_learning": (IFLA_BRPORT_LEARNING,),
+    "port_flooding": (IFLA_BRPORT_UNICAST_FLOOD, IFLA_BRPORT_MCAST_FLOOD, IFLA_BRPORT_BCAST_FLOOD),
+    "neigh_suppress": (IFLA_BRPORT_NEIGH_SUPPRESS,),
 }
 
 

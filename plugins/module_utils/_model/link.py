@@ -97,8 +97,9 @@ class Link:
     without what the kernel learned and what a routing daemon put there, and seen only where they were asked for.
     `flooding` says which forwards are managed: None all, True those of FLOOD alone, False all others. `answers` (wanted
     only) are the neighbours on the bridge that a VXLAN is a port of, as far as they have a MAC address of its entries.
-    `port_learning` and `neigh_suppress` are settings of a bridge's port, as `hairpin` and `isolated` are: whether the
-    bridge learns who is behind it, and whether the bridge keeps from it questions for neighbours that it can answer.
+    `port_learning`, `port_flooding` and `neigh_suppress` are settings of a bridge's port, as `hairpin` and `isolated` are:
+    whether the bridge learns who is behind it, whether it gets frames for unknown MAC addresses, multicasts and broadcasts,
+    and whether the bridge keeps from it questions for neighbours that it can answer.
     """
 
     key: LinkKey
@@ -111,6 +112,7 @@ class Link:
     hairpin: Optional[bool] = None
     isolated: Optional[bool] = None
     port_learning: Optional[bool] = None
+    port_flooding: Optional[bool] = None
     neigh_suppress: Optional[bool] = None
     promiscuous: Optional[bool] = None
     up: Optional[bool] = None

@@ -62,10 +62,12 @@ def overlay(site: Site, network: NetworkSpec) -> Iterator[Any]:
         mtu=given.mtu,
         master=site.device(network),
         port_learning=False,
+        port_flooding=not static,
         neigh_suppress=True,
         up=True,
         forwards=frozenset(forwards(site, network, away)),
-        flooding=None if static else False,  # the daemon's entries for floods look as ours do; its others do not
+        # A routing daemon's entries for floods look as ours do, and one that runs puts them back.
+        flooding=False,
     )
     yield from settings(key, ipv6=False)
 

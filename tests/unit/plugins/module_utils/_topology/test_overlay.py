@@ -50,7 +50,8 @@ def links(control):
 def test_the_run_tells_where_the_others_are():
     bridge, vxlan = links("static")
     assert bridge.neighbours == {DB}
-    assert vxlan.forwards == {Forward(DB.mac, PEERS["node2"])} and vxlan.flooding is None
+    assert vxlan.forwards == {Forward(DB.mac, PEERS["node2"])} and vxlan.flooding is False
+    assert vxlan.port_flooding is False, "what a routing daemon may have left is not used"
 
 
 def test_a_routing_daemon_is_told_of_this_hosts_and_keeps_what_it_knows_of_the_others():
