@@ -153,6 +153,8 @@ def fixture_lab() -> Iterator[Lab]:
     with Lab(f"evpn{os.getpid()}", NODES, outside=True) as lab:
         for host in map(lab.hosts.get, NODES):
             host.run(["mount", "-n", "-t", "tmpfs", "lab", "/var/tmp"])  # FRRouting's daemons leave something there
+        # As Debian's package leaves it, where systemd runs: without BGP.
+        lab.hosts["node2"].run(["/usr/lib/frr/frrinit.sh", "start"], timeout=PATIENCE)
         theirs = lab.hosts["node3"]
         theirs.run(["sh", "-ec", f"cat >{FILE}; {START}"], input=SAVED, timeout=PATIENCE)
         theirs.run(["vtysh", "-f", "/dev/stdin"], input=UNSAVED)
@@ -212,6 +214,7 @@ def fixture_built(lab: Lab, play: Callable[..., Run]) -> Run:
     assert {name: file_of(lab.hosts[name]) for name in NODES} == before
     done = play("--limit", ",".join(FIRST))
     assert foretold.steps == done.steps
+    assert done.steps["node2"] == ["Switch on BGP", "Have the part in the file", "Let FRRouting start BGP too"]
     assert "+ neighbor 198.51.100.1 peer-group docknet-reflectors" in foretold.text
     assert daemons(lab.hosts["node3"]) == theirs, "somebody's FRRouting was started anew"
     until(established(lab, "node1", "node2", "node3"), "node1's neighbours")
@@ -286,7 +289,7 @@ def test_a_reflector_dies_and_no_packet_is_lost(built, lab, death, record_proper
         if death == "killed":
             node2.run(["sh", "-c", "pkill -9 watchfrr; pkill -9 'bgpd|zebra|staticd'"])
         else:
-            node2.run(["ip", "link", "set", "eth0", "down"])
+            lab.switch.run(["ip", "link", "set", "p2", "down"])  # the other end of its cable
         noticed = until(lambda: sessions(node3).get(node2.address4) != "Established", "node3 notices")
         # What it told is taken back then, and its own container with it; the other one's word stays.
         until(lambda: identity(2)["mac"] not in learned(node3), "node3 forgets node2's container")
@@ -299,7 +302,7 @@ def test_a_reflector_dies_and_no_packet_is_lost(built, lab, death, record_proper
     if death == "killed":
         node2.run(["/usr/lib/frr/frrinit.sh", "start"], timeout=PATIENCE)
     else:
-        node2.run(["ip", "link", "set", "eth0", "up"])
+        lab.switch.run(["ip", "link", "set", "p2", "up"])
     until(established(lab, "node2", "node1", "node3"), "node2 is back")
     reaches(lab.hosts["node2"], 2, 1)
     for other in ("node1", "node3"):
