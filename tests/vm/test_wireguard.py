@@ -221,10 +221,11 @@ def test_new_keys_everywhere(lab, build):
 
 
 def test_a_host_that_has_another_address_is_found_there(lab, build):
-    """node2 moves, and says nothing by itself: node1 must have been told."""
+    """node2 moves, and sends nothing until the run: node1 would look for it where it was."""
     node2, new = lab.hosts["node2"], "198.51.100.77"
     assert pings(lab.hosts["node1"], "a1", build.address("b1", "net")), "they have heard of each other"
     script = f"""
+        ip link set {device(node2)} down
         default=$(ip -4 route show default)
         ip -4 address flush dev eth0
         ip address add {new}/24 dev eth0
