@@ -74,6 +74,7 @@ def _plain(peer: Peer) -> dict[str, Any]:
 
 
 def facts(_wanted: Wanted, _world: World) -> dict[str, Any]:
+    """What of it others are to know is the key's."""
     return {}
 
 

@@ -26,7 +26,6 @@ class Key:
     def __init__(self, name: str, present: bool, rotate: bool) -> None:
         self.name, self.present, self.rotate = name, present, rotate
         self.warnings: list[str] = []
-        self.public: dict[str, Any] = {}
         self.question = Question(keys=True, states=True, survey=True)
 
     def wanted(self, world: World) -> Sequence[Wanted]:
