@@ -151,8 +151,6 @@ def pings(host: Host, source: int, target: int) -> Iterator[dict[str, int]]:
 @pytest.fixture(name="lab", scope="module")
 def fixture_lab() -> Iterator[Lab]:
     with Lab(f"evpn{os.getpid()}", NODES, outside=True) as lab:
-        for host in map(lab.hosts.get, NODES):
-            host.run(["mount", "-n", "-t", "tmpfs", "lab", "/var/tmp"])  # FRRouting's daemons leave something there
         # As Debian's package leaves it, where systemd runs: without BGP.
         lab.hosts["node2"].run(["/usr/lib/frr/frrinit.sh", "start"], timeout=PATIENCE)
         theirs = lab.hosts["node3"]

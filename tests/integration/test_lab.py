@@ -38,6 +38,9 @@ def fixture_machine():
     with Lab(f"{NAME}-machine", ["machine"]) as lab:
         machine = lab.hosts["machine"]
         machine.run(["mount", "-t", "tmpfs", "lab", "/var/lib"])
+        end = time.monotonic() + tool.TIMEOUT
+        while "tentative" in machine.run(["ip", "-j", "address"]).stdout and time.monotonic() < end:
+            time.sleep(0.05)
         yield machine
 
 
@@ -102,7 +105,7 @@ def test_hostname_is_the_hosts_own(lab):
     assert os.uname().nodename not in lab.hosts
 
 
-@pytest.mark.parametrize("folder", ["/etc", "/etc/netns/web", "/run", "/run/docknet", "/var/lib/docknet"])
+@pytest.mark.parametrize("folder", ["/etc", "/etc/netns/web", "/run", "/run/docknet", "/var/lib/docknet", "/var/tmp"])
 def test_a_file_made_inside_is_seen_nowhere_else(lab, node1, folder):
     path = pathlib.Path(folder, NAME)
     node1.run(["sh", "-c", f"mkdir -p {folder} && echo mine > {path}"])

@@ -32,6 +32,8 @@ umount -n -l /var/lib/docknet
 
 mount -n -t tmpfs -o mode=0755 lab /var/lib/docknet
 mount -n -t tmpfs -o mode=0755 lab /run
+# Daemons leave things there that are to go with the host.
+mount -n -t tmpfs -o mode=1777 lab /var/tmp
 mkdir -m 1777 /run/lock
 
 # sysfs shows the devices of the network namespace it was mounted in; the control groups stay in sight.

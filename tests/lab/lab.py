@@ -4,8 +4,8 @@
 """Lab hosts: light hosts made of namespaces on this machine, joined by one network segment.
 
 A lab host is a process that stays, in its own network, mount, UTS and PID namespaces: own links, addresses,
-sysctls, firewall, hostname, ``/run`` (so own ``ip netns`` names) and ``/var/lib/docknet``, and an ``/etc`` whose
-changes stay inside. Programs, ``/tmp`` and homes are the machine's. One more such process, ``switch``, holds the
+sysctls, firewall, hostname, ``/run`` (so own ``ip netns`` names), ``/var/lib/docknet`` and ``/var/tmp``, and an ``/etc``
+whose changes stay inside. Programs, ``/tmp`` and homes are the machine's. One more such process, ``switch``, holds the
 bridge that joins them, so nothing appears in the machine's own network namespace. ::
 
     python3 tests/lab/lab.py up --name demo --hosts node1,node2,node3 --outside
