@@ -53,6 +53,14 @@ def test_tenants_when_their_namespace_has_no_name_then_a_process_in_it_tells_whi
             process.kill()
 
 
+def test_child_when_it_has_its_parent_s_name_then_it_is_born_with_another_one():
+    """Kernels before 6.13 look for the name where the parent is."""
+    words = {"name": "lan0", "netns": "web", "parent": "lan0", "addresses": ["192.0.2.9/24"]}
+    done = call("macvlan_net", **words)
+    assert done["changed"] and not call("macvlan_net", **words)["changed"], done
+    assert set(links("web")) == {"lo", "lan0"} and links("web")["lan0"]["linkinfo"]["info_kind"] == "macvlan"
+
+
 @pytest.mark.parametrize("check", [True, False])
 def test_ipvlan_when_a_macvlan_stands_on_its_parent_then_it_is_refused_before_any_change(check):
     before = links(), links("web")

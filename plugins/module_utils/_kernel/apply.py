@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, Optional
@@ -164,6 +165,11 @@ def send_messages(host: Places, operations: list[Operation], writer: links.Write
     made: set[LinkKey] = set()
     place: NetnsRef = None
     for operation in operations:
+        if isinstance(operation.value, Birth) and writer.hidden(operation.value.link):
+            yield from send(host, place, batch)
+            batch, made = [], set()
+            yield from bear_and_name(host, operation, writer)
+            continue
         if isinstance(operation.value, Birth) and needs(operation.value) & made:
             yield from send(host, place, batch)
             batch, made = [], set()
@@ -175,6 +181,20 @@ def send_messages(host: Places, operations: list[Operation], writer: links.Write
         batch.append((operation, messages))
         made.update(makes(operation.value))
     yield from send(host, place, batch)
+
+
+def bear_and_name(host: Places, operation: Operation, writer: links.Writer) -> Done:
+    """Its name is taken where its parent is. Kernels before 6.13 look for it there (net/core/rtnetlink.c rtnl_newlink), so it is
+    born with another name, and gets its own where it is."""
+    key, stand_in = operation.value.link.key, f"docknet{os.getpid()}"
+    place, messages = writer.create(operation.value, stand_in)
+    for done in send(host, place, [(operation, messages)]):
+        if done[1] is not None:
+            yield done
+            return
+    index = writer.index(key._replace(name=stand_in))
+    writer.forget(key._replace(name=stand_in))
+    yield from send(host, key.netns, [(operation, [rt.rename_link(index, key.name)])])
 
 
 def send(host: Places, place: NetnsRef, batch: list[tuple[Operation, list[Message]]]) -> Done:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple, Optional
 
 from .._model.errors import Missing
@@ -256,15 +257,22 @@ class Writer:
             found = self._indexes[key] = rt.link_index(payload)
         return found
 
-    def create(self, birth: Birth) -> tuple[NetnsRef, list[Message]]:
-        """Where to send it and what: a link with a parent is made from its parent's namespace, into its own."""
+    def hidden(self, link: Link) -> bool:
+        """Whether its parent is in another namespace, in which its name is another link's."""
+        parent = getattr(link.data, "parent", None)
+        if parent is None or parent.netns == link.key.netns:
+            return False
+        return link.key._replace(netns=parent.netns) in self._indexes
+
+    def create(self, birth: Birth, name: str = "") -> tuple[NetnsRef, list[Message]]:
+        """Where to send it and what: a link with a parent is made from its parent's namespace, into its own. `name`: another for now."""
         link = birth.link
         parent = getattr(link.data, "parent", None)
         here = parent.netns if parent else link.key.netns
         places = {peer.key.netns: self._places.descriptor(peer.key.netns) for peer in (birth.peer,) if peer}
         data = KINDS[link.kind].encode(birth, places)
         message = rt.new_link(
-            link,
+            replace(link, key=link.key._replace(name=name)) if name else link,
             data,
             parent=self.index(parent) if parent else 0,
             master=self.index(LinkKey(link.key.netns, link.master)) if link.master and here == link.key.netns else 0,

@@ -120,6 +120,10 @@ def new_link(link: Link, data: bytes, parent: int = 0, master: int = 0, netns: O
     return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body + nested(IFLA_LINKINFO, info))
 
 
+def rename_link(index: int, name: str) -> Message:
+    return Message(RTM_NEWLINK, 0, link_header(index) + text_name(name))
+
+
 def delete_link(index: int) -> Message:
     """By its index: a link made anew under the same name since it was looked at is not hit."""
     return Message(RTM_DELLINK, 0, link_header(index))
