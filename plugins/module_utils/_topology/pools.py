@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv6Network, ip_network
+from itertools import islice
 from typing import Optional
 
 from .._model.link import Address, Network
@@ -41,9 +42,7 @@ def overlap(one: Network, other: Network) -> bool:
 
 def overlays() -> Iterator[Network]:
     """Docker's for overlays: 10.0.0.0/8 in /24s (moby, daemon/libnetwork/ipamutils), but for the first, which its ingress network has."""
-    found = ip_network("10.0.0.0/8").subnets(new_prefix=24)
-    next(found)
-    yield from found
+    yield from islice(ip_network("10.0.0.0/8").subnets(new_prefix=24), 1, None)
 
 
 def unique_local(whose: str, owner: str, network: str) -> Iterator[IPv6Network]:
