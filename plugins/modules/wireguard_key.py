@@ -45,19 +45,15 @@ author:
 """
 
 EXAMPLES = r"""
-- name: A key on each host
+- name: A key of this host, of which the others get the public half
   netwright.docknet.wireguard_key:
     topology: shop
   register: key
 
-- name: This host's part, with the keys of all
-  netwright.docknet.topology:
-    topology: "{{ docknet_topology }}"
-    host: "{{ inventory_hostname }}"
-    peers: {node1: 192.0.2.1, node2: 192.0.2.2}
-    leases:
-      - {host: node1, wireguard: "{{ hostvars.node1.key }}"}
-      - {host: node2, wireguard: "{{ hostvars.node2.key }}"}
+- name: Gone with the topology
+  netwright.docknet.wireguard_key:
+    topology: shop
+    state: absent
 """
 
 RETURN = r"""

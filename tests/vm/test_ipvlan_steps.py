@@ -129,5 +129,7 @@ def test_what_is_in_the_way_is_left_untouched(number):
         assert snapshot.snapshot() == before
 
 
-def test_the_examples_of_its_documentation(tmp_path):
-    test_examples.judge("ipvlan_net", *test_examples.run(tmp_path, ["ipvlan_net"]))
+def test_examples_of_the_documentation_that_take_this_kernel(tmp_path):
+    recap = test_examples.run(tmp_path, test_examples.STOCK)
+    for module in test_examples.STOCK:
+        test_examples.judge(module, *recap)
