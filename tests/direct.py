@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings
 
 
 def call(module: str, **arguments: Any) -> dict[str, Any]:
@@ -19,6 +20,7 @@ def call(module: str, **arguments: Any) -> dict[str, Any]:
     main = importlib.import_module(f"ansible_collections.netwright.docknet.plugins.modules.{module}").main
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
     basic._ANSIBLE_PROFILE = "legacy"
+    warnings._global_warnings.clear()  # of earlier calls in this process
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
         main()

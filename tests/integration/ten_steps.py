@@ -118,7 +118,7 @@ def judge(module: Module, got: dict[str, Any]) -> None:
         same(f"check {name}", before)
         assert would["actions"] == did["actions"]
         assert would["diff"] == did["diff"]
-        assert not would.get("warnings")
+        assert not would.get("warnings"), would["warnings"]
 
     def quiet(name: str) -> None:
         assert not got[name].get("failed"), got[name]
