@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hypothesis import settings
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -34,6 +36,10 @@ for variable in ("PYTHONPATH", "ANSIBLE_COLLECTIONS_PATH"):
     os.environ[variable] = os.pathsep.join(path for path in dict.fromkeys(paths) if path)
 sys.path.insert(0, str(collections()))
 
+
+# Of properties the same examples on every machine, and however busy it is; with DOCKNET_EXAMPLES others each time.
+settings.register_profile("known", derandomize="DOCKNET_EXAMPLES" not in os.environ, deadline=None)
+settings.load_profile("known")
 
 # An emulated processor is ten times slower, and a process is not to be taken for hung before (noxfile.py, session vm).
 PATIENCE = float(os.environ.get("DOCKNET_PATIENCE", "1"))
