@@ -420,14 +420,12 @@ def test_a_fourth_host_and_a_move(play, lab, net):
     old = net.addresses["b5"]
     with flow(net, "a1", net.addresses["c1"][0]) as lost, flow(net, "b1", net.addresses["a3"][1]) as lost6:
         run = play(MOVED)
-        returned = time.monotonic()
         assert run.code == 0, run.text
         now = Net(lab, MOVED, run)
         assert now.addresses["b5"] == old, "it keeps its addresses"
         for name in ("a1", "b1", "c1", "d1"):
             for address in old:
                 assert now.pings(name, address), f"from {name}"
-        assert time.monotonic() - returned < PATIENCE
     assert lost[0] > 100 and lost[1] <= 1, lost
     assert lost6[0] > 100 and lost6[1] <= 1, lost6
     for host in ("node1", "node3"):
