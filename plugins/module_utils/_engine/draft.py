@@ -37,6 +37,8 @@ class Draft:
         self.masters = masters(wanted)
         # The ports of a bridge by name, counted when first needed.
         self.ports: dict[LinkKey, set[str]] = {}
+        # Bridges that are told their MTU in this run.
+        self.told: set[LinkKey] = set()
         # Marked links that are called otherwise now than when they were marked.
         self.renamed = {
             (link.key.netns, link.altname): link.key

@@ -226,6 +226,10 @@ def _settle(wanted: Wanted, link: Link, seen: Link, draft: Draft) -> None:
             )
     if "master" in changes:
         vxlan.release(wanted, seen, draft)
+    if "mtu" in changes:
+        size = {"mtu": changes.pop("mtu")}
+        draft.do(wanted, "set", Settings(link.key, size), because(seen, size))
+        draft.told.add(link.key)
     if changes:
         draft.do(wanted, "set", Settings(link.key, changes), because(seen, changes))
     if link.up is not None and seen.up != link.up:
@@ -248,6 +252,23 @@ def _master(wanted: Wanted, link: Link, draft: Draft) -> None:
         why = f'bridge "{key}" has {MAX_PORTS} ports, all that Linux allows'
         raise Conflict(wanted.what, why, "use a second bridge")
     draft.ports[key].add(link.key.name)
+    _keep_mtu(wanted, link, master, draft)
+
+
+def _keep_mtu(wanted: Wanted, port: Link, master: Link, draft: Draft) -> None:
+    """A bridge has the smallest MTU of its ports until it is told one (net/bridge/br_if.c br_mtu_auto_adjust).
+
+    So one that is to have what it has by itself is told, when a port with less comes. One with such a port was told before.
+    """
+    asked, there = draft.links.get(master.key), draft.world.links.get(port.key)
+    size = port.mtu or (there.mtu if there else None)
+    if not asked or not asked.mtu or asked.mtu != master.mtu or not size or size >= asked.mtu:
+        return
+    if master.key not in draft.told:
+        draft.told.add(master.key)
+        if not any(other.mtu and other.mtu < asked.mtu for other in ports_of(draft.before, master.key)):
+            reason = f"to keep mtu {asked.mtu}, which it has as long as its ports have it"
+            draft.do(wanted, "set", Settings(master.key, {"mtu": asked.mtu}), reason)
 
 
 def _ports(wanted: Wanted, link: Link, names: frozenset[str], draft: Draft) -> None:

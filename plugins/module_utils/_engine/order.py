@@ -12,8 +12,9 @@ Set-up goes from what others stand on to what stands on it; removal the other wa
  1  what something else is to take the place of; 2 names of namespaces that are to name another one; 3 services that
     run in a namespace that was deleted
 10  namespaces: links are made in them; 11 second names of them
-20  links, those that others stand on first (the planner's order is kept within a step)
-30  settings of links: a second master, marks, MTU
+20  links and their MTU, those that others stand on first (the planner's order is kept within a step): a child is born with
+    no more than its parent has, and a bridge that was told its own keeps it when a port with less comes
+30  settings of links: a second master, marks
 35  what a WireGuard interface is told: it opens its port as soon as it is up
 40  kernel settings of a link: before its first packet
 50  up: routes need it
@@ -72,7 +73,7 @@ RANKS: dict[type, dict[str, int]] = {
     HostsChange: {"create": 120, "set": 120, "delete": 130},
     TextFile: {"create": 122, "set": 122, "delete": 132},
 }
-UP, LAST = 50, 165
+MTU, UP, LAST = 20, 50, 165
 FIRST, FIRST_NAME, FIRST_SERVICE = 1, 2, 3
 SECOND_NAME = {"create": 11, "set": 10, "delete": 150}
 REMOVAL = (60, 130, 132, 135, 137, 140, 150, 155, 160)
@@ -87,6 +88,6 @@ def rank(operation: Operation) -> int:
         return FIRST
     if isinstance(operation.value, State) and operation.value.meanwhile is not None:
         return LAST
-    if isinstance(operation.value, Settings) and "up" in operation.value.changes:
-        return UP
+    if isinstance(operation.value, Settings) and {"mtu", "up"} & operation.value.changes.keys():
+        return MTU if "mtu" in operation.value.changes else UP
     return RANKS[type(operation.value)][operation.action]

@@ -170,7 +170,7 @@ def send_messages(host: Places, operations: list[Operation], writer: links.Write
             batch, made = [], set()
             yield from bear_and_name(host, operation, writer)
             continue
-        if isinstance(operation.value, Birth) and needs(operation.value) & made:
+        if needs(operation.value) & made:
             yield from send(host, place, batch)
             batch, made = [], set()
         here, messages = encode(writer, operation)
@@ -248,9 +248,11 @@ def mark(value: Namespace) -> list[Message]:
     return rt.set_link(rt.LOOPBACK_INDEX, changes)
 
 
-def needs(birth: Birth) -> set[LinkKey]:
-    """The links whose index is in the message."""
-    return set(birth.link.under) | (set(birth.peer.under) if birth.peer else set())
+def needs(value: Any) -> set[LinkKey]:
+    """The links whose index is in the message, of what may stand beside a birth."""
+    if isinstance(value, Birth):
+        return set(value.link.under) | (set(value.peer.under) if value.peer else set())
+    return {value.link} if isinstance(value, Settings) else set()
 
 
 def makes(value: Any) -> tuple[LinkKey, ...]:

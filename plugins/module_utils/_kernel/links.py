@@ -295,9 +295,12 @@ class Writer:
         old = self._altnames.get(key)
         if old and "altname" in changes:
             messages.append(rt.drop_altname(index, old))
+        kind = self._kinds.get(key, "")
+        if "mtu" in changes and kind == "bridge":
+            # Told what it has, it would not count as told.
+            messages += rt.set_link(index, {"mtu": rt.birth_mtu(kind, int(str(changes["mtu"])))})
         master = changes.get("master")
         messages += rt.set_link(index, changes, self.index(LinkKey(key.netns, str(master))) if master else 0)
-        kind = self._kinds.get(key, "")
         for data in KINDS[kind].change(changes) if kind in KINDS else ():
             messages.append(rt.set_data(index, kind, data))
         return key.netns, messages
