@@ -25,8 +25,15 @@ ip -n c address add 172.17.0.2/16 dev eth0
 ip -n c address add fd00::2/64 dev eth0 nodad
 ip -n c route add default via 172.17.0.1
 ip -n c route add 10.0.0.0/8 via 172.17.0.9 metric 7
+ip -n c route add 10.9.0.0/16 via inet6 fd00::9
 ip -n c route add default via fd00::1
 """
+
+
+def next_hop(route):
+    """An IPv4 route can have one of IPv6."""
+    via = route.get_attr("RTA_VIA")
+    return via["addr"] if via else route.get_attr("RTA_GATEWAY")
 
 
 @pytest.mark.parametrize("ref", [None, "c"], ids=["host", "namespace"])
@@ -58,7 +65,7 @@ def test_look_when_pyroute2_looks_too_then_both_see_the_same(machine, ref):
             if one["index"] == index and not one.get_attr("IFA_ADDRESS").startswith("fe80")
         }
         assert {(route.to.prefixlen, str(route.via), route.metric) for route in link.gateways | link.routes} == {
-            (one["dst_len"], one.get_attr("RTA_GATEWAY"), one.get_attr("RTA_PRIORITY") or 0)
+            (one["dst_len"], next_hop(one), one.get_attr("RTA_PRIORITY") or 0)
             for one in routes
             if one.get_attr("RTA_OIF") == index
         }

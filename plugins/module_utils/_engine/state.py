@@ -84,9 +84,9 @@ def leases(whole: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def spell(words: dict[str, Any]) -> str:
     """What a network was given: "br-1f0c 172.18.0.0/16 172.18.0.1"."""
     numbers = [f"{name} {words[name]}" for name in ("vni", "mtu") if words.get(name)]
-    return " ".join(
-        filter(None, (words["device"], *words["subnets"], *words["gateways"], *words.get("shim", ()), *numbers))
-    )
+    slices = [f"{host} {' '.join(parts)}" for host, parts in words.get("slices", {}).items()]
+    given = (words["device"], *words["subnets"], *words["gateways"], *words.get("shim", ()), *numbers, *slices)
+    return " ".join(filter(None, given))
 
 
 def describe(wanted: Wanted, world: World) -> Optional[dict[str, Any]]:

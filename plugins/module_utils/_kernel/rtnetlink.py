@@ -51,7 +51,7 @@ IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS, IFA_PROTO = 1, 2, 4, 8, 11
 OUR_PROTO = 0x64
 IFA_F_NODAD, IFA_F_PERMANENT = 0x02, 0x80
 
-RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 4, 5, 6, 7, 15
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE, RTA_VIA = 1, 4, 5, 6, 7, 15, 18
 RT_TABLE_MAIN, RTN_UNICAST, RTPROT_STATIC = 254, 1, 4
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 0, 253, 255
 RTM_F_CLONED = 0x200
@@ -73,6 +73,8 @@ FAMILIES = {4: 2, 6: 10}
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
+# struct rtvia: a family, and behind it the address.
+_VIA = struct.Struct("=H")
 
 
 MAX_MTU = 65535
@@ -277,7 +279,9 @@ def route_message(kind: int, index: int, route: Route) -> Message:
     body = u32(RTA_OIF, index) + u32(RTA_PRIORITY, route.metric)
     if route.to.prefixlen:
         body += attribute(RTA_DST, route.to.network_address.packed)
-    if route.via:
+    if route.via and route.via.version != route.to.version:
+        body += attribute(RTA_VIA, _VIA.pack(FAMILIES[route.via.version]) + route.via.packed)
+    elif route.via:
         body += attribute(RTA_GATEWAY, route.via.packed)
     flags = NLM_F_CREATE | (NLM_F_EXCL if route.to.version == 4 else 0)
     return Message(kind, flags if new else 0, header + body)
@@ -305,7 +309,9 @@ def read_route(payload: bytes, table: int = RT_TABLE_MAIN) -> Optional[tuple[int
     if protocol in MADE_BY_ITSELF or sort != RTN_UNICAST or flags & RTM_F_CLONED or RTA_OIF not in seen:
         return None
     to = network(seen.get(RTA_DST) or bytes(4 if family == 2 else 16), length)
-    via = next_hop(seen[RTA_GATEWAY]) if RTA_GATEWAY in seen else None
+    # The next hop of an IPv4 route can be an IPv6 address (RFC 5549).
+    hop = seen.get(RTA_GATEWAY) or seen.get(RTA_VIA, b"")[_VIA.size :]
+    via = next_hop(hop) if hop else None
     return as_u32(seen[RTA_OIF]), Route(to, via, as_u32(seen[RTA_PRIORITY]) if RTA_PRIORITY in seen else 0)
 
 

@@ -28,8 +28,8 @@ from .places import Places
 
 RESOLVER = "/etc/resolv.conf"
 MACHINE = "/etc/machine-id"
-# linux/rtnetlink.h: ways of a route beside one RTA_GATEWAY, and who made it.
-RTA_MULTIPATH, RTA_VIA, RTPROT_RA = 9, 18, 9
+# linux/rtnetlink.h: several ways of a route, and who made it.
+RTA_MULTIPATH, RTPROT_RA = 9, 9
 RTN_UNICAST = 1
 # Column "st" of /proc/net: TCP_LISTEN, and TCP_CLOSE, which is a UDP socket that is not connected to anybody.
 WAITING = {"tcp": "0A", "udp": "07"}
@@ -93,7 +93,10 @@ def reached(
 def way(places: Places, seen: Mapping[int, Link], peer: Address) -> Optional[Reached]:
     sort, words = paths.route(places.socket(None), peer) or (0, {})
     link = seen.get(as_u32(words[rt.RTA_OIF])) if rt.RTA_PREFSRC in words else None
-    return Reached(ip_address(words[rt.RTA_PREFSRC]), link.key.name) if link and sort == RTN_UNICAST else None
+    if link is None or sort != RTN_UNICAST:
+        return None
+    hop = words.get(rt.RTA_GATEWAY) or words.get(rt.RTA_VIA, b"")[2:]  # after the family
+    return Reached(ip_address(words[rt.RTA_PREFSRC]), link.key.name, ip_address(hop) if hop else None)
 
 
 def is_elsewhere(network: Network) -> bool:
@@ -118,7 +121,7 @@ def subnets(places: Places, seen: Mapping[int, Link]) -> tuple[set[OnLink], set[
                 uplinks.add(link.key.name)
             if not is_elsewhere(to):
                 continue
-            if link is None or {rt.RTA_GATEWAY, RTA_VIA, RTA_MULTIPATH} & words.keys():
+            if link is None or {rt.RTA_GATEWAY, rt.RTA_VIA, RTA_MULTIPATH} & words.keys():
                 routed.add(to)
             else:
                 on_link.add(OnLink(to, link.key.name, link.owner))

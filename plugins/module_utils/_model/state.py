@@ -25,7 +25,7 @@ class NetworkLease:
     """What a network was given. `gateways` are addresses by the subnet they are in; `device` is its bridge on the host.
 
     `shim`: the addresses of the host's own child of a macvlan network, by family. `vni` and `mtu` are an overlay's, the
-    same on all of its hosts.
+    same on all of its hosts; and so are `slices`, the parts of its subnets that each host has where hosts route for it.
     """
 
     device: str = ""
@@ -34,6 +34,7 @@ class NetworkLease:
     shim: Mapping[int, Address] = field(default_factory=dict)
     vni: Optional[int] = None
     mtu: Optional[int] = None
+    slices: Mapping[str, tuple[Network, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,11 @@ class Inside(NamedTuple):
 
 
 class Reached(NamedTuple):
-    """The host's way to an address: the address that it sends from (itself, for one of its own), and the link."""
+    """The host's way to an address: the address that it sends from (itself, for one of its own), the link, a router between."""
 
     source: Address
     device: str
+    via: Optional[Address] = None
 
 
 class Underlay(NamedTuple):

@@ -18,7 +18,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Optional
 
 from .errors import DocknetError, Unsupported
-from .link import Address
+from .link import Address, Network
 from .rule import Ports
 from .state import VERSION, Allocation, Lease, NetworkLease, State
 from .wireguard_key import PublicKey
@@ -87,8 +87,17 @@ def encode_network(lease: NetworkLease) -> dict[str, Any]:
     gateways = [str(lease.gateways[subnet]) for subnet in lease.subnets if subnet in lease.gateways]
     shim = [str(lease.shim[version]) for version in sorted(lease.shim)]
     words = {"device": lease.device, "subnets": [str(one) for one in lease.subnets], "gateways": gateways}
-    more = {"shim": shim, "vni": lease.vni, "mtu": lease.mtu}
+    more = {"shim": shim, "vni": lease.vni, "mtu": lease.mtu, "slices": encode_slices(lease.slices)}
     return {**words, **{name: value for name, value in more.items() if value}}
+
+
+def encode_slices(slices: Mapping[str, Sequence[Network]]) -> dict[str, list[str]]:
+    """By host."""
+    return {host: [str(one) for one in parts] for host, parts in sorted(slices.items())}
+
+
+def decode_slices(words: Mapping[str, Sequence[str]]) -> dict[str, tuple[Network, ...]]:
+    return {host: tuple(ip_network(one) for one in parts) for host, parts in words.items()}
 
 
 def encode_ports(published: Ports, on: Sequence[Address]) -> str:
@@ -143,7 +152,8 @@ def decode_network(words: Mapping[str, Any]) -> NetworkLease:
     subnets = tuple(ip_network(one) for one in words["subnets"])
     gateways = {subnet: one for one in map(ip_address, words["gateways"]) for subnet in subnets if one in subnet}
     shim: dict[int, Address] = {one.version: one for one in map(ip_address, words.get("shim", ()))}
-    return NetworkLease(words["device"], subnets, gateways, shim, words.get("vni"), words.get("mtu"))
+    slices = decode_slices(words.get("slices", {}))
+    return NetworkLease(words["device"], subnets, gateways, shim, words.get("vni"), words.get("mtu"), slices)
 
 
 def decode_leases(whole: Mapping[str, Any]) -> dict[tuple[str, str], Lease]:

@@ -27,6 +27,7 @@ NETWORKS = {
     "front": NetworkLease("br-1", (FOUR, SIX), {FOUR: A("172.18.0.1"), SIX: A("fd00::1")}),
     "lan": NetworkLease("", (FOUR, OTHER), {OTHER: A("172.19.0.9")}, {4: A("172.18.0.9"), 6: A("fd00::9")}),
     "mute": NetworkLease(),
+    "gate": NetworkLease("br-2", (FOUR,), mtu=1500, slices={"one": (N("172.18.0.0/24"), N("fd00::/72")), "two": ()}),
 }
 ENDPOINTS = {
     ("web", "front"): Lease(A("172.18.0.2"), A("fd00::2"), "02:42:ac:12:00:02"),
