@@ -44,7 +44,7 @@ def plan(wanted: Wanted, draft: Draft) -> None:
         if seen is not None:
             draft.do(wanted, "delete", _change(table, seen, seen, present=False), "to be absent")
         return
-    _nameable(wanted, (segment.device, *segment.ports, *segment.trusted))
+    _nameable(wanted, (segment.device, *segment.ports, *segment.trusted, *segment.beside))
     new = layout.whole(replace(segment, owner=wanted.owner))
     change = _change(table, new, seen)
     if seen is None:
@@ -111,6 +111,8 @@ def _plain(segment: Segment) -> dict[str, Any]:
         "trusted": sorted(segment.trusted),
         "resolvers": {str(address): port for address, port in sorted(segment.resolvers.items(), key=str)},
         "nameservers": sorted(str(address) for address in segment.nameservers),
+        **({"between": sorted(map(str, segment.between))} if segment.between else {}),
+        **({"beside": sorted(segment.beside)} if segment.beside else {}),
         **({} if segment.vni is None else {"vni": segment.vni}),
         **({"vteps": sorted(map(str, segment.vteps))} if segment.vteps else {}),
         **({} if segment.by is None else {"by": segment.by}),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 
-from .._model.filter import BRIDGE_PORTS, BY, ENCRYPTED, PASSED, SEGMENTS, VNIS, WIREGUARD
+from .._model.filter import BESIDE, BRIDGE_PORTS, BY, ENCRYPTED, PASSED, SEGMENTS, VNIS, WIREGUARD
 from .._model.nft import LOCALNET, PROTOCOLS
 from .._model.owner import PREFIX
 from .._model.vxlan import PORT
@@ -55,7 +55,7 @@ VNI = "@th,96,24"
 def _sets() -> dict[str, str]:
     """The sets and maps of the fixed part, by name: what they hold."""
     found = dict.fromkeys((LOCALNET, SEGMENTS, "closed"), "set type ifname")
-    found.update(dict.fromkeys(("within", "apart", "trusted"), "set type ifname . ifname"))
+    found.update(dict.fromkeys(("within", "apart", "trusted", BESIDE), "set type ifname . ifname"))
     for family, address in ADDRESSES.items():
         published = f"{address} . inet_proto . inet_service; flags interval"
         for protocol in PROTOCOLS:
@@ -68,7 +68,8 @@ def _sets() -> dict[str, str]:
             found[f"{name}_{family}"] = f"set type {published}"
         for name in ("not_hairpin", "allowed"):
             found[f"{name}_{family}"] = f"set type {address} . {published}"
-        found[f"hairpin_{family}"] = f"set type {address} . {address}; flags interval"
+        for name in ("hairpin", "between"):
+            found[f"{name}_{family}"] = f"set type {address} . {address}; flags interval"
         for name in ("routed", "unprotected"):
             found[f"{name}_{family}"] = "set type ifname"
         found[f"open_{family}"] = f"set type {published}"
@@ -131,6 +132,8 @@ def _rules() -> list[tuple[str, str]]:
             found += [("publish", f"dnat {family} to {port} map @{name}{end}") for end in ("", "_range")]
     # Only what is for the host itself: transit traffic to a published port of another machine is not ours (CVE-2025-67499).
     found += [(chain, "fib daddr type local jump publish") for chain in ("prerouting", "output")]
+    # What goes from one host of a network to another is not on its way to outside.
+    found += [("postrouting", f"{family} saddr . {family} daddr @between_{family} return") for family in ADDRESSES]
     return [*found, ("postrouting", f"jump {SOURCES}")]
 
 
@@ -147,6 +150,14 @@ def _forward() -> list[tuple[str, str]]:
         # Transit traffic is not ours.
         ("forward", f"iifname != @{SEGMENTS} oifname != @{SEGMENTS} return"),
         ("forward", "iifname . oifname @within goto pass"),
+        # From one host of a network to another.
+        *(
+            ("forward", f"iifname . oifname @{BESIDE} {family} saddr . {family} daddr @between_{family} goto pass")
+            for family in ADDRESSES
+        ),
+        # The way by the gateway may be the one that is meant.
+        ("sent", f"oifname @{SEGMENTS} icmp type redirect drop"),
+        ("sent", f"oifname @{SEGMENTS} icmpv6 type nd-redirect drop"),
         ("forward", "iifname @closed drop"),
         ("forward", "oifname @closed drop"),
         # What was published, and its answers.

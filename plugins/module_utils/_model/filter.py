@@ -15,6 +15,8 @@
     unprotected_ip    docknet0
     open_ip           172.17.0.3 . 6 . 80-90       what may come from outside, mode routed
     trusted           wg0 . docknet0               from where everything may come
+    between_ip        10.1.0.0/16 . 10.1.0.0/16    its subnet, of which other hosts have parts,
+    beside            eth0 . docknet0              and the way to and from them
     resolver_ip       172.17.0.3 -> 5301           where the questions of a container go
     nameserver_ip     172.17.0.1 . 5301            to where nothing else may come
     vnis              4097                         its VXLAN, to which these ends may send, and nobody else:
@@ -40,15 +42,19 @@ from .owner import PREFIX, SEPARATOR
 from .rule import Element, ElementKey, Ports
 from .segment import ISOLATED, NAT, ROUTED, UNPROTECTED, Opening, Segment
 
-SEGMENTS, BRIDGE_PORTS, VNIS = "segments", "apart_ports", "vnis"
+SEGMENTS, BRIDGE_PORTS, VNIS, BESIDE = "segments", "apart_ports", "vnis", "beside"
 ENCRYPTED, BY, WIREGUARD = "encrypted", "encrypted_by", "wireguard"
 # What a packet carries that is let through, for other people's chains to know it by. One bit: the others are theirs
 # (Kubernetes has 0x4000 and 0x8000, Tailscale 0x40000 and 0x80000).
 PASSED = 0x200000
 # The sets whose elements' comments say the device, and those whose keys do.
 BY_COMMENT = frozenset(
-    {BRIDGE_PORTS, VNIS, ENCRYPTED, BY, WIREGUARD}
-    | {f"{name}_{family}" for name in ("open", "resolver", "nameserver", "vteps") for family in ("ip", "ip6")}
+    {BRIDGE_PORTS, VNIS, BESIDE, ENCRYPTED, BY, WIREGUARD}
+    | {
+        f"{name}_{family}"
+        for name in ("open", "resolver", "nameserver", "vteps", "between")
+        for family in ("ip", "ip6")
+    }
 )
 BY_KEY = frozenset(
     {SEGMENTS, "within", "apart", "closed", "trusted"}
@@ -71,6 +77,7 @@ def whole(segment: Segment) -> Segment:
         openings=frozenset(_merged(segment.openings)),
         resolvers=dict(segment.resolvers),
         nameservers=segment.nameservers if segment.resolvers else frozenset(),
+        beside=segment.beside if segment.between and segment.icc else frozenset(),
         vteps=frozenset() if segment.vni is None else segment.vteps,
         by=None if segment.vni is None else segment.by,
         listens=None if segment.vni is None else segment.listens,
@@ -111,6 +118,11 @@ def elements(segment: Segment) -> Iterator[Element]:
             yield Element(f"{'routed' if mode == ROUTED else 'unprotected'}_{FAMILIES[family]}", device)
     for one in segment.trusted:
         yield Element("trusted", f"{one} . {device}")
+    for subnet in segment.between:
+        yield Element(f"between_{FAMILIES[subnet.version]}", f"{spell(subnet)} . {spell(subnet)}", "", hung)
+    for link in segment.beside:
+        yield Element(BESIDE, f"{link} . {device}", "", hung)
+        yield Element(BESIDE, f"{device} . {link}", "", hung)
     for port in segment.ports:
         yield Element(BRIDGE_PORTS, port, "", hung)
     for opening in segment.openings:
@@ -149,7 +161,7 @@ def read(netns: NetnsRef, seen: Mapping[ElementKey, Element]) -> dict[str, Segme
         device = device_of(element)
         if device is not None:
             if device not in parts:
-                sets = ("openings", "trusted", "ports", "nameservers", "vteps")
+                sets = ("openings", "trusted", "ports", "nameservers", "vteps", "between", "beside")
                 one = dict.fromkeys(("vni", "by", "listens"))
                 parts[device] = {"resolvers": {}, **one, **{name: set() for name in sets}}
             _add(parts[device], element)
@@ -170,6 +182,8 @@ def read(netns: NetnsRef, seen: Mapping[ElementKey, Element]) -> dict[str, Segme
             trusted=frozenset(part["trusted"]),
             resolvers=part["resolvers"],
             nameservers=frozenset(part["nameservers"]),
+            between=frozenset(part["between"]),
+            beside=frozenset(part["beside"]) - {device},
             vni=part["vni"],
             vteps=frozenset(part["vteps"]),
             by=part["by"],
@@ -185,6 +199,10 @@ def _add(part: dict[str, Any], element: Element) -> None:
         part["trusted"].add(element.key.partition(" . ")[0])
     elif element.set == BRIDGE_PORTS:
         part["ports"].add(element.key)
+    elif element.set == BESIDE:
+        part["beside"].update(element.key.split(" . "))
+    elif element.set.startswith("between_"):
+        part["between"].add(ip_network(element.key.partition(" . ")[0]))
     elif element.set.startswith("open_"):
         address, protocol, ports = element.key.split(" . ")
         first, _dash, last = ports.partition("-")

@@ -36,7 +36,9 @@ class Segment:
     published, "routed" the `openings` and pings by the container's own address too, "nat-unprotected" everything.
     `trusted`: devices from which everything may come. `resolvers`: where a container's questions for names go that it
     sends to its gateway, by its address: the port of a name server on the host. `nameservers`: the host's addresses on
-    which those servers listen, and where nothing else but such questions may come to their ports. `vni`: the number of the
+    which those servers listen, and where nothing else but such questions may come to their ports. `between`: its subnets, where
+    other hosts have parts of them, and `beside` the links by which these are reached: to and from there packets pass as
+    within it (not without `icc`), and keep their addresses. `vni`: the number of the
     VXLAN that is a port of the bridge, and `vteps` who may send to it: nobody else's packets get into the network. `by`: the
     WireGuard by which alone these packets come and go; `listens`: its port, said of one of the segments that it carries.
     """
@@ -52,6 +54,8 @@ class Segment:
     trusted: frozenset[str] = frozenset()
     resolvers: Mapping[Address, int] = field(default_factory=dict)
     nameservers: frozenset[Address] = frozenset()
+    between: frozenset[Network] = frozenset()
+    beside: frozenset[str] = frozenset()
     vni: Optional[int] = None
     vteps: frozenset[Network] = frozenset()
     by: Optional[str] = None
