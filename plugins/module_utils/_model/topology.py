@@ -24,6 +24,8 @@ DEFAULT_BRIDGE = "bridge"
 DEFAULT_NETWORK = "default"
 RESERVED_OWNER = "docknet"
 HOST_GATEWAY = "host-gateway"
+# The mode of an overlay whose hosts route for it, and put no header before its packets.
+HOST_GW = "host-gw"
 # Stands for all hosts where one is named; none can be called so (it is a pattern in an inventory).
 EVERYWHERE = "*"
 
@@ -56,8 +58,8 @@ class Options:
     `publish_on`: the address that ports without one are published on. `sources`: the address that packets to outside
     get, by family; None is masquerading. `trusted`: host interfaces whose packets may go to any address of the network.
     `parents`: the parent of a macvlan or ipvlan by host, whose own `mode` and `flag` are; the key "" is every other host's.
-    `vni`: an overlay's number; `control`: who tells its hosts where each address is, "static" (the run) or "evpn" (a routing
-    daemon); `encrypted`: its packets go from host to host through a WireGuard.
+    `vni`: an overlay's number, whose `mode` is "vxlan" or "host-gw"; `control`: who tells its hosts where each address is,
+    "static" (the run) or "evpn" (a routing daemon); `encrypted`: its packets go from host to host through a WireGuard.
     """
 
     mtu: Optional[int] = None
@@ -123,6 +125,11 @@ class NetworkSpec:
     def routed(self) -> bool:
         """Whether the host routes for its containers, who then ask for no neighbour: their way out is the interface itself."""
         return self.driver == "ipvlan" and self.options.mode in ("l3", "l3s")
+
+    @property
+    def by_slices(self) -> bool:
+        """Whether each of its hosts has a part of its subnet, to which the others have routes: no frame leaves a host."""
+        return self.driver == "overlay" and self.options.mode == HOST_GW
 
     @property
     def shared(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from .._model.errors import Conflict, DocknetError, InvalidRequest
 from .._model.link import Address, Network
@@ -29,7 +29,9 @@ class Space:
         self.range = pool.ip_range or pool.subnet
         self.gateway: Optional[Address] = None
         self.taken: dict[Address, str] = {}
-        self._next = int(self.range.network_address)
+        # What each host has of it alone.
+        self.slices: Mapping[str, Network] = {}
+        self._next: dict[Network, int] = {}
 
     def reserve(self, pool: Pool) -> None:
         """The subnet's own two (not the range's, as Docker has it; a /31 has none: RFC 3021, RFC 6164), and those named."""
@@ -46,15 +48,16 @@ class Space:
     def holds(self, address: Address) -> bool:
         return any(address in subnet for subnet in (self.subnet, *self.others) if subnet.version == address.version)
 
-    def lowest(self) -> Optional[Address]:
-        """The lowest of the range that is free. What is taken stays so while addresses are chosen."""
-        last = int(self.range.broadcast_address)
-        kind: Any = type(self.range.network_address)
-        while self._next <= last:
-            address: Address = kind(self._next)
-            if address not in self.taken:
-                return address
-            self._next += 1
+    def lowest(self, part: Optional[Network] = None) -> Optional[Address]:
+        """The lowest of the range that is free, if can be in `part` of it. What is taken stays so while addresses are chosen."""
+        for whole in (part, self.range) if part else (self.range,):
+            last, kind = int(whole.broadcast_address), type(whole.network_address)
+            number = self._next.get(whole, int(whole.network_address))
+            while number <= last and kind(number) in self.taken:
+                number += 1
+            self._next[whole] = number
+            if number <= last:
+                return kind(number)
         return None
 
 
@@ -62,7 +65,7 @@ class Claim(NamedTuple):
     """A wish for an address of a family: an endpoint's, or that of a host's own child of a macvlan network.
 
     `name`: the container's. `where`: the document's path to it. `said`: the address that it must be. `here`: it is on
-    this host, so that it matters if there is none.
+    this host, so that it matters if there is none. `part`: its host's, where hosts divide the subnet.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Claim(NamedTuple):
     space: Space
     here: bool
     said: Optional[Address] = None
+    part: Optional[Network] = None
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -112,7 +116,7 @@ def choose(
             chosen[claim.key] = take(claim, address)
     for claim in claims:
         if claim.said is None and claim.key not in chosen:
-            found = claim.space.lowest()
+            found = claim.space.lowest(claim.part)
             if found is not None:
                 chosen[claim.key] = take(claim, found)
             elif claim.here:
@@ -162,7 +166,8 @@ def claims_of(
                 address = spec.ipv4 if version == 4 else spec.ipv6
                 where = f"{one.what}.networks.{spec.network}"
                 if version in families:
-                    yield Claim(one.name, where, spec.network, version, families[version], one.name in here, address)
+                    space, part = families[version], families[version].slices.get(one.host or "")
+                    yield Claim(one.name, where, spec.network, version, space, one.name in here, address, part)
                 elif address is not None and one.name in here:
                     why = f"{address} cannot be given, since network {spec.network} has no IPv{version} subnet"
                     errors.append(InvalidRequest(where, why, "leave it out, or give the network one"))

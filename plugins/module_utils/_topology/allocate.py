@@ -17,11 +17,12 @@ from .._model.link import Address, Network
 from .._model.segment import ISOLATED
 from .._model.state import Allocation, Lease, NetworkLease, State, Surroundings
 from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, Document, NetworkSpec, Pool
-from . import names, overlay, pools, wireguard
+from . import names, overlay, pools
 from .addresses import Space, choose, elsewhere, endpoints, shim_of
 from .document import read
 from .ports import choose_ports, wishes_of
 from .site import DEFAULT_SPEC, VERSIONS, Site
+from .slices import is_part, share
 
 GIVE_ONE = "give it one that is free as ipam.config.subnet"
 
@@ -138,7 +139,7 @@ class Networks:
             whose = self.document.name if network.shared else self.around.machine
             return pools.unique_local(whose, self.document.name, network.name)
         if network.driver == "overlay":
-            return pools.overlays()
+            return pools.sliced() if network.by_slices else pools.overlays()
         if not network.shared:
             return pools.POOLS
         # On one LAN there is one subnet: the one in which other hosts have addresses comes first.
@@ -175,14 +176,26 @@ class Networks:
         found = NetworkLease(device, tuple(subnet for subnet, _gateway in pairs), gateways, shim)
         if network.driver != "overlay":
             return found
+        if network.by_slices:
+            return replace(found, mtu=self.mtu(network), slices=self.slices(network, spaces.values()))
         vni = overlay.vni(self.document, network, self.known, self.around, self.given, self.errors)
         return replace(found, vni=vni, mtu=self.mtu(network))
+
+    def slices(self, network: NetworkSpec, spaces: Iterable[Space]) -> dict[str, tuple[Network, ...]]:
+        """What each of its hosts has of it: as all were told, else as it was."""
+        had = {**self.had(network).slices, **self.told.get(network.name, NetworkLease()).slices}
+        found: dict[str, tuple[Network, ...]] = {}
+        for space in spaces:
+            space.slices = share(space.range, self.document.hosts_of(network.name), had)
+            for host, part in space.slices.items():
+                found[host] = (*found.get(host, ()), part)
+        return found
 
     def mtu(self, network: NetworkSpec) -> int:
         """Of an overlay: what is said, else what fits into the underlay of all its hosts, as far as that is known here."""
         all_hosts = self.told.get(network.name, NetworkLease()).mtu
         here = overlay.mtu(network, self.around.underlay) if self.around.underlay else None
-        without = wireguard.mtu(None) if network.options.encrypted else overlay.MTU
+        without = overlay.usual_mtu(network)
         return network.options.mtu or all_hosts or here or self.had(network).mtu or without
 
     def gateway(self, network: NetworkSpec, space: Space, said: Optional[Address]) -> Optional[Address]:
@@ -226,7 +239,7 @@ class Networks:
             else:
                 self.warnings.append(f"{where}: subnet {subnet}, which it has had, overlaps {who} now; {GIVE_ONE}")
         for other in self.around.routed:
-            if pools.overlap(subnet, other):
+            if pools.overlap(subnet, other) and not (network.by_slices and is_part(other, subnet)):
                 self.warnings.append(
                     f"{where}: subnet {subnet} overlaps {other}, to which this host has a route by a next hop"
                 )

@@ -17,7 +17,9 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from .._model.errors import Missing
+from .._model.link import Network
 from .._model.state import Allocation, Lease, NetworkLease, Surroundings
+from .._model.statefile import encode_slices
 from .._model.topology import EVERYWHERE, ContainerSpec, Document
 from . import overlay, wireguard
 from .addresses import shim_of
@@ -86,9 +88,9 @@ def known(document: Document, hosts: Sequence[Told]) -> Allocation:
     networks: dict[str, NetworkLease] = {}
     for name in document.networks:
         had = (one.known.networks[name] for one in hosts if name in one.known.networks)
-        first = next((lease for lease in had if lease.subnets), None)
-        if first is not None:
-            networks[name] = first
+        several = [lease for lease in had if lease.subnets]
+        if several:
+            networks[name] = replace(several[0], slices=dict(parts(name, hosts)))
     by_host = {one.host: one.known.endpoints for one in hosts}
     everybody = {key: lease for one in hosts for key, lease in one.known.endpoints.items()}
     heard = {key: lease for one in hosts for key, lease in one.known.elsewhere.items()}
@@ -101,6 +103,13 @@ def known(document: Document, hosts: Sequence[Told]) -> Allocation:
             if lease is not None:
                 endpoints[key] = lease
     return Allocation(networks, endpoints)
+
+
+def parts(network: str, hosts: Sequence[Told]) -> Iterator[tuple[str, tuple[Network, ...]]]:
+    """What each host has of a network, as others know it and then, which counts, as it says itself."""
+    said = [(one.host, one.known.networks.get(network, NetworkLease()).slices) for one in hosts]
+    yield from (pair for _host, slices in said for pair in slices.items())
+    yield from ((host, slices[host]) for host, slices in said if host in slices)
 
 
 def shims(hosts: Sequence[Told]) -> dict[tuple[str, str], Lease]:
@@ -151,6 +160,7 @@ def network(name: str, host: str, chosen: Allocation) -> dict[str, Any]:
         "host_shim": [*addresses(shim)],
         "vni": given.vni,
         "mtu": given.mtu,
+        **({"slices": encode_slices(given.slices)} if given.slices else {}),
     }
 
 

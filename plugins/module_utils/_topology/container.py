@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 
 from .._model.link import Link, LinkKey, Route
@@ -22,6 +23,7 @@ from .dhcp import client
 from .names import FIRST_TABLE, host_end
 from .network import mtu, parent, settings, sort
 from .site import VERSIONS, Endpoint, Site
+from .slices import halves
 
 # What Docker sets in every container (moby, daemon/oci_linux.go): any port and ping for everybody.
 SETTINGS: dict[tuple[str, ...], str] = {
@@ -55,6 +57,8 @@ def attachments(site: Site, container: ContainerSpec) -> Iterator[Any]:
             own.setdefault(sysctl.path, sysctl.value)
         for path, value in own.items():
             yield Sysctl(endpoint.key.netns, path, value)
+        if endpoint.network.by_slices:
+            yield from halves(endpoint)
         yield from by_source(endpoint, FIRST_TABLE + position, leading)
     yield from leased(site, endpoints, container.made and not leading[4])
 
@@ -86,7 +90,9 @@ def by_source(endpoint: Endpoint, table: int, leading: dict) -> Iterator[SourceR
     for version in VERSIONS:
         gateway, mine = endpoint.gateway(version), endpoint.interface(version)
         if gateway and mine and leading[version] is not endpoint:
-            yield SourceRoute(endpoint.key, mine.ip, gateway, table)
+            # With a network whose hosts route, neighbours are reached by the gateway as well.
+            near = ip_network(mine.ip) if endpoint.network.by_slices else None
+            yield SourceRoute(endpoint.key, mine.ip, gateway, table, near)
 
 
 def port_of(site: Site, endpoint: Endpoint) -> LinkKey:

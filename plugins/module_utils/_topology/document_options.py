@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Optional
 
 from .._model.segment import ISOLATED, NAT, ROUTED, UNPROTECTED
-from .._model.topology import Options, Shim
+from .._model.topology import HOST_GW, Options, Shim
 from . import normalise
 from .link import MTU
 from .rule import published_on
-from .schema import Node, shown, suggestion
+from .schema import Node, suggestion
 
 BRIDGE, MACVLAN, IPVLAN, OVERLAY = "bridge", "macvlan", "ipvlan", "overlay"
 BRIDGED = (BRIDGE, OVERLAY)
@@ -27,6 +27,7 @@ MODES = {mode: mode for mode in (NAT, UNPROTECTED, ROUTED, ISOLATED)}
 MACVLAN_MODES = {mode: mode for mode in ("bridge", "private", "vepa", "passthru")}
 IPVLAN_MODES = {mode: mode for mode in ("l2", "l3", "l3s")}
 IPVLAN_FLAGS = {flag: flag for flag in ("bridge", "private", "vepa")}
+OVERLAY_MODES = {mode: mode for mode in ("vxlan", HOST_GW)}
 CONTROL = {word: word for word in ("static", "evpn")}
 # The bridges that we make by other words.
 RESERVED_DEVICES = ("docknet0", "docker0", "podman0", "lo")
@@ -158,9 +159,8 @@ def check_mode(node: Node, key: str, driver: str) -> Optional[str]:
     if driver == IPVLAN:
         return "ipvlan_mode"
     if driver == OVERLAY:
-        if node.value != "vxlan":
-            node.refuse(f"{shown(node.value)} is no mode of an overlay in this version", "leave it out: it is vxlan")
-    elif node.value != "managed":
+        return "overlay_mode"
+    if node.value != "managed":
         node.refuse("of a bridge is managed here", "join a bridge of others by external: true and its name")
     return None
 
@@ -175,6 +175,11 @@ def said(found: Mapping[str, Any], places: Mapping[str, Node]) -> Said:
     if found.get("encrypted") and found.get("control_plane") == "evpn":
         why = "has no use with control_plane evpn, whose hosts are found by themselves, and their keys are not"
         places["encrypted"].refuse(why, "leave control_plane out")
+    if found.get("overlay_mode") == HOST_GW:
+        why = "is of mode vxlan, and this network has mode host-gw, in which hosts route its packets as they are"
+        for name in ("vni", "control_plane", "encrypted"):
+            if found.get(name) not in (None, False, "static"):
+                places[name].refuse(why, "leave one of the two out")
     settings = Options(
         mtu=found.get("mtu"),
         icc=found.get("enable_icc", True),
@@ -187,7 +192,7 @@ def said(found: Mapping[str, Any], places: Mapping[str, Node]) -> Said:
         prefix=found.get("prefix", "eth"),
         default_route=not found.get("no_default_route", False),
         parents=found.get("parent", {}),
-        mode=found.get("mode", found.get("ipvlan_mode")),
+        mode=next((found[name] for name in ("mode", "ipvlan_mode", "overlay_mode") if name in found), None),
         flag=found.get("ipvlan_flag"),
         vlan=found.get("vlan"),
         shim=shim,
@@ -311,6 +316,7 @@ READERS: dict[str, Callable[[Node], Any]] = {
     "isolate": isolate,
     "mode": lambda node: node.choice(MACVLAN_MODES),
     "ipvlan_mode": lambda node: node.choice(IPVLAN_MODES),
+    "overlay_mode": lambda node: node.choice(OVERLAY_MODES),
     "ipvlan_flag": lambda node: node.choice(IPVLAN_FLAGS),
     "parent": parent,
     "vlan": lambda node: node.whole(1, 4094),

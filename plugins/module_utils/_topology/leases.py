@@ -20,6 +20,7 @@ from .._model.errors import Conflict
 from .._model.link import Address
 from .._model.plan import World
 from .._model.state import Allocation, Lease, NetworkLease, Underlay
+from .._model.statefile import decode_slices
 from .._model.topology import Document
 from .._model.vxlan import Vxlan
 from .._model.wireguard_key import PublicKey
@@ -63,7 +64,8 @@ def network(words: Mapping[str, Any]) -> NetworkLease:
     gateways = {
         subnet: one for one in map(ip_address, words.get("gateways", ())) for subnet in subnets if one in subnet
     }
-    return NetworkLease("", subnets, gateways, vni=words.get("vni"), mtu=words.get("mtu"))
+    slices = decode_slices(words.get("slices", {}))
+    return NetworkLease("", subnets, gateways, vni=words.get("vni"), mtu=words.get("mtu"), slices=slices)
 
 
 def told(document: Document, host: Optional[str], known: Allocation, given: Leases) -> Allocation:

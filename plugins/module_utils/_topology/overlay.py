@@ -11,6 +11,7 @@ wherever it is: the way to outside, published ports and names are those of a bri
 the hosts are told, and ask nobody: an entry for its MAC address, a neighbour for each of its addresses. So nothing is
 flooded, and questions for addresses (ARP, neighbour solicitations) are answered by the asker's own bridge. With
 `control_plane: evpn` the entries and the others' neighbours are a routing daemon's, which is told of its own host's.
+In `mode: host-gw` there is no VXLAN: the hosts route (slices.py).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any, Optional, Union
 
+from .._model.bridge import Bridge
 from .._model.errors import Conflict, DocknetError, Missing
 from .._model.link import Address, Link, LinkKey, Neighbour, Network
 from .._model.plan import World
@@ -27,27 +29,35 @@ from .._model.segment import Segment
 from .._model.state import Allocation, NetworkLease, Surroundings, Underlay
 from .._model.topology import Document, NetworkSpec
 from .._model.vxlan import OVERHEAD, PORT, Forward, Vxlan
-from . import names, wireguard
+from . import names, slices, wireguard
 from .link import derived_mac
 from .network import bridge, settings
 from .network import segment as network_segment
 from .site import Endpoint, Remote, Site
 
-# Ethernet's, less what a VXLAN over IPv4 takes: of a network that is on no second host yet.
-MTU = 1500 - OVERHEAD[4]
+# How large its packets are.
+ETHERNET = 1500
 # Docker's begin there (moby, daemon/libnetwork/drivers/overlay/ovmanager).
 FIRST_VNI, LAST_VNI = 4096, 2**24 - 1
 STATIC, EVPN = "static", "evpn"
+# Whom a bridge forgets, because he was silent for so many seconds, the daemon takes back on all hosts. IEEE 802.1Q's longest
+# (clause 8.8.3); who leaves is forgotten with his port.
+AGEING = 1_000_000
 
 
 def overlay(site: Site, network: NetworkSpec) -> Iterator[Any]:
     """All that it is on the host, but for its part of the packet filter. Errors: Missing, where a host's address is not known."""
+    if network.by_slices:
+        yield from bridge(site, network)
+        yield from slices.routes(site, network)
+        return
     static = network.options.control == STATIC
     away = list(site.remotes(network.name)) if static else []
     known = away if static else site.on(site.device(network))
     for value in bridge(site, network):
         if isinstance(value, Link):
-            yield replace(value, neighbours=frozenset(neighbours(known)))
+            data = value.data if static else Bridge(ageing_time=AGEING)
+            yield replace(value, data=data, neighbours=frozenset(neighbours(known)))
         else:
             yield value
     if not crosses(site, network):
@@ -97,6 +107,9 @@ def segment(site: Site, network: NetworkSpec, resolvers: Mapping[Address, int]) 
     found = network_segment(site, network, resolvers)
     if not crosses(site, network):
         return found
+    if network.by_slices:
+        subnets = frozenset(site.given(network.name).subnets)
+        return replace(found, between=subnets, beside=slices.ways(site, network))
     ports = found.ports if found.icc else found.ports | {names.tunnel(site.owner, network.name)}
     vni = site.given(network.name).vni
     found = replace(found, ports=ports, vni=vni, vteps=frozenset(vteps(site, network)))
@@ -195,8 +208,17 @@ def taken_vnis(
             yield number, f"network {one.name}"
 
 
+def usual_mtu(network: NetworkSpec) -> int:
+    """Of one that is on no second host yet."""
+    if network.by_slices:
+        return ETHERNET
+    return wireguard.mtu(None) if network.options.encrypted else ETHERNET - OVERHEAD[4]
+
+
 def mtu(network: NetworkSpec, way: Underlay) -> int:
     """How large a packet fits into the underlay's, with all that is put before it."""
+    if network.by_slices:
+        return way.mtu
     if network.options.encrypted:
         return wireguard.mtu(way)
     return way.mtu - OVERHEAD[way.address.version]

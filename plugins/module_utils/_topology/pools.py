@@ -45,6 +45,11 @@ def overlays() -> Iterator[Network]:
     yield from islice(ip_network("10.0.0.0/8").subnets(new_prefix=24), 1, None)
 
 
+def sliced() -> Iterator[Network]:
+    """For overlays of which each host has a part: as large as a bridge's, of where overlays are."""
+    yield from islice(ip_network("10.0.0.0/8").subnets(new_prefix=16), 1, None)
+
+
 def unique_local(whose: str, owner: str, network: str) -> Iterator[IPv6Network]:
     """/64s of an own /48 (RFC 4193, but for the randomness: the same machine, topology and network have the same one)."""
     prefix = int.from_bytes(b"\xfd" + hashlib.sha256(whose.encode()).digest()[:5], "big") << 80

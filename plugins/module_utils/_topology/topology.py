@@ -14,12 +14,13 @@ from typing import Any, Optional
 
 from .._model.errors import InvalidRequest
 from .._model.hosts import HostsKey
-from .._model.link import Address, Link, LinkKey
+from .._model.link import Address, Link, LinkKey, LinkRoute
 from .._model.plan import Question, Wanted, World
-from .._model.state import Allocation, State
+from .._model.state import Allocation, NetworkLease, State
+from .._model.statefile import encode_slices
 from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, ContainerSpec, Document
 from .._model.wireguard_key import PublicKey
-from . import container, network, normalise, overlay, publication, wireguard
+from . import container, network, normalise, overlay, publication, slices, wireguard
 from .allocate import allocate
 from .document import read
 from .leases import Leases, leases, strange_vnis, told, underlay
@@ -84,7 +85,10 @@ class Topology:
         self.fresh |= overlay.refounded([value for _what, value in values], world)
         found = [self.wish(what, value) for what, value in values]
         found += [self.wish(f"topology {value.owner}", value) for value in follow(site, earlier)]
-        old = gone(site.owner, [value for _what, value in values], world)
+        routes = {value for _what, value in values if isinstance(value, LinkRoute)}
+        places = {one.netns for one in site.containers}
+        routes_left = slices.old((earlier, site.allocation), places, routes, world)
+        old = [*gone(site.owner, [value for _what, value in values], world), *routes_left]
         found += [self.wish(f"topology {site.owner}", value, present=False) for value in old]
         bridge: list[Any] = []
         if not any(one.mode == "bridge" for one in site.containers) and self.used_default(world):
@@ -96,7 +100,7 @@ class Topology:
         keys = self.known_keys(site)
         state = State(site.owner, self.host, self.raw, site.allocation, attached, dict(self.known_peers()), keys)
         lost = container.lost(site)
-        if saved and (bridge or left or lost or (keys and saved.peers != state.peers)):
+        if saved and (bridge or left or lost or routes_left or (keys and saved.peers != state.peers)):
             state = replace(state, meanwhile=meanwhile(saved, state, lost))
         kept = self.present and bool(site.containers)
         if site.owner in world.keys and not wireguard.wanted(self.document, self.host):
@@ -184,7 +188,7 @@ def report(site: Site) -> dict[str, Any]:
             "subnets": [str(subnet) for subnet in site.given(one.name).subnets],
             "gateways": [str(gateway) for gateway in site.given(one.name).gateways.values()],
             "host_shim": [str(address) for address in site.given(one.name).shim.values()],
-            **({"vni": site.given(one.name).vni, "mtu": site.given(one.name).mtu} if one.driver == "overlay" else {}),
+            **(between_hosts(site.given(one.name)) if one.driver == "overlay" else {}),
         }
         for one in site.networks
     }
@@ -195,6 +199,10 @@ def report(site: Site) -> dict[str, Any]:
         "networks": networks,
         "containers": {one.name: report_container(site, one) for one in site.containers},
     }
+
+
+def between_hosts(given: NetworkLease) -> dict[str, Any]:
+    return {"vni": given.vni, "mtu": given.mtu, **({"slices": encode_slices(given.slices)} if given.slices else {})}
 
 
 def report_container(site: Site, one: ContainerSpec) -> dict[str, Any]:
