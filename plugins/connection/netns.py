@@ -79,6 +79,7 @@ import json
 import os
 import re
 import shlex
+import time
 import typing as t
 from subprocess import PIPE, Popen
 
@@ -100,6 +101,7 @@ WITH_OWN_SYS = shlex.split(
     "unshare --mount --propagation=slave -- sh -c 'umount -n -l /sys; mount -n -t sysfs sysfs /sys && exec \"$@\"' sh"
 )
 TIMED_OUT = 124  # timeout(1)
+DYING = 1.0  # seconds
 
 
 class Connection(ConnectionBase):
@@ -112,6 +114,7 @@ class Connection(ConnectionBase):
         super().__init__(*args, **kwargs)
         self._inside: list[str] = []  # the command that runs the command after it inside
         self._bound: list[str] = []  # and the one that bounds its time
+        self._host: tuple[str, int, int | None] = "", 0, None  # its name, its first process, and when that started
 
     def _connect(self) -> Connection:
         """Find the host and the namespace, and enter them once. Raises AnsibleConnectionFailure with a sentence."""
@@ -122,6 +125,7 @@ class Connection(ConnectionBase):
                 "connection netns: entering a namespace needs root on the controller; run Ansible as root"
             )
         host, pid = find_host(self.get_option("netns_host"))
+        start = start_time(pid)
         bound = ["timeout", "--kill-after=5", str(self.get_option("timeout"))]
         into_host = ["nsenter", f"--target={pid}", "--all", "--"] if host else []
         netns = self.get_option("netns") or ("" if host else self.get_option("remote_addr"))
@@ -131,7 +135,7 @@ class Connection(ConnectionBase):
         if code:
             seen_from = f"/proc/{pid}/root" if host else ""
             raise AnsibleConnectionFailure(why_not(netns, path, seen_from, host, code, said))
-        self._inside, self._bound = [*into_host, *into_netns], bound
+        self._inside, self._bound, self._host = [*into_host, *into_netns], bound, (host, pid, start)
         self._connected = True
         return self
 
@@ -168,7 +172,20 @@ class Connection(ConnectionBase):
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """Run a shell command inside. Returns its exit code, output and errors."""
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
-        return self._run([*self._inside, "/bin/sh", "-c", cmd], in_data)
+        code, out, said = self._run([*self._inside, "/bin/sh", "-c", cmd], in_data)
+        if code < 0 and self._host_ended():
+            raise AnsibleConnectionFailure(f"lab host {self._host[0]} ended while a task ran in it")
+        return code, out, said
+
+    def _host_ended(self) -> bool:
+        """Whether the host is no longer there. Its first process ends a moment after all others in it."""
+        name, pid, start = self._host
+        deadline = time.monotonic() + DYING
+        while name and start_time(pid) == start:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return bool(name)
 
     def put_file(self, in_path: str, out_path: str) -> None:
         """Copy a file of the controller to a path as it is seen inside. Raises AnsibleError."""

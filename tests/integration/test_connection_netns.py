@@ -358,6 +358,17 @@ def test_a_lab_host_that_died(play, controller):
     controller.run([*lab, "down", "--name", "second"])
 
 
+def test_a_lab_host_that_dies_under_a_task_is_unreachable(play, controller):
+    lab = [sys.executable, tool.__file__]
+    controller.run([*lab, "up", "--name", "second", "--hosts", "dying"])
+    pid = json.loads(controller.run(["cat", "/run/docknet-lab/second.json"]).stdout)["hosts"]["dying"]["pid"]
+    wait_and_kill = f"until pgrep -xf 'sleep 4217'; do sleep 0.05; done; kill -KILL {pid}"
+    with controller.popen(["sh", "-c", wait_and_kill], stdout=subprocess.DEVNULL):
+        done = play({"dying": {"ansible_netns_host": "second/dying"}}, [shell("sleep 4217")], expect=UNREACHABLE)
+    assert "lab host second/dying ended while a task ran in it" in done.stdout
+    controller.run([*lab, "down", "--name", "second"])
+
+
 def test_without_root(controller):
     # An ordinary user who may read what root has installed, so that Ansible itself starts.
     user = ["setpriv", "--reuid=65534", "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
