@@ -295,6 +295,25 @@ def test_up_after_a_host_died_makes_the_lab_anew():
         lab.hosts["node1"].run(["ping", "-c1", "-W2", "node2"])
 
 
+@pytest.mark.parametrize("death", ["before", "by it"])
+def test_a_host_that_is_rebooted_is_empty_and_where_it_was(death):
+    with Lab(f"{NAME}-boot", ["one", "two", "three"]) as lab:
+        old, other = lab.hosts["two"], lab.hosts["three"]
+        other.run(["ping", "-c1", "-W5", old.address4])
+        old.run(["ip", "netns", "add", "web"])
+        old.run(["touch", "/etc/left", "/var/lib/docknet/left"])
+        if death == "before":
+            old.kill()
+        new = lab.reboot("two")
+        assert not old.alive and new.alive and new == lab.hosts["two"] == Lab.load(lab.name).hosts["two"]
+        assert new.run(["sh", "-c", "ls /run/netns /etc/left /var/lib/docknet 2>/dev/null || true"]).stdout == (
+            "/var/lib/docknet:\n"
+        )
+        # Nobody has to ask anew where it is: its card is the old one.
+        assert other.run(["ping", "-c1", "-W5", new.address4], check=False).returncode == 0
+        new.run(["ping", "-c1", "-W5", lab.hosts["one"].address6])
+
+
 def test_down_again_is_fine():
     Lab(f"{NAME}-b", []).down()
 

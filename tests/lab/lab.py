@@ -164,7 +164,7 @@ class Lab:
                         f"lab {self.name}: it is up with other hosts ({', '.join(found.hosts)}); take it down first"
                     )
                 if found.alive:
-                    self.hosts, self.switch = found.hosts, found.switch
+                    self.hosts, self.switch, self.wanted = found.hosts, found.switch, found.wanted
                     return self
                 found.remove()
             self.make()
@@ -177,39 +177,56 @@ class Lab:
                 Lab.load(self.name).remove()
             self.hosts, self.switch = {}, None
 
+    def reboot(self, name: str) -> Host:
+        """As after a power failure: the host with all that is in it is gone, and a new, empty one is in its place on the segment.
+
+        It has its address and its network card, so that the others do not notice but by its silence.
+        """
+        with lock():
+            self.hosts[name].kill()
+            # Its cable goes a moment after it, and the new one's has the same name.
+            self.switch.run(["ip", "link", "delete", f"p{self.number(name)}"], check=False)
+            self.bear([name])
+        return self.hosts[name]
+
     def make(self) -> None:
-        addresses = {name: address(name, number) for number, name in enumerate(self.wanted, start=1)}
-        etc_hosts = [*LOCALHOST, *(f"{each} {name}" for name, pair in addresses.items() for each in pair)]
         make_state_dir()
+        self.bear([SWITCH, *self.wanted])
+
+    def bear(self, names: t.Sequence[str]) -> None:
+        """Make hosts of these names, and the switch where it is among them, and join them to the segment."""
+        addresses = {name: address(name, self.number(name)) for name in self.wanted}
+        etc_hosts = [*LOCALHOST, *(f"{each} {name}" for name, pair in addresses.items() for each in pair)]
         with contextlib.ExitStack() as stack:
-            births = {name: stack.enter_context(birth(name, etc_hosts)) for name in [SWITCH, *self.wanted]}
+            births = {name: stack.enter_context(birth(name, etc_hosts)) for name in names}
             pids = {name: ready(name, process) for name, process in births.items()}
             made = {
                 name: Host(name, pid, start_time(pid) or 0, *addresses.get(name, ("", "")))
                 for name, pid in pids.items()
             }
-            self.switch = made.pop(SWITCH)
-            self.hosts = made
-            self.join()
+            self.switch = made.pop(SWITCH, self.switch)
+            self.hosts.update(made)
+            self.join(made.values(), anew=SWITCH in names)
             self.save()
             for process in births.values():
                 process.stdin.write("stay\n")
 
-    def join(self) -> None:
-        """The segment: a bridge in the switch, and in every host an eth0 on it."""
-        batch = [
-            "link set lo up",
-            "link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
-            "link set br0 up",
-        ]
-        for number, host in enumerate(self.hosts.values(), start=1):
+    def number(self, name: str) -> int:
+        return 1 + self.wanted.index(name)
+
+    def join(self, hosts: t.Collection[Host], anew: bool) -> None:
+        """The segment: a bridge in the switch, made where all begins anew, and in each of these hosts an eth0 on it."""
+        bridge = "link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+        batch = ["link set lo up", bridge, "link set br0 up"] if anew else []
+        for host in hosts:
             # By the machine's /proc: the switch's own does not have the hosts' processes.
+            end, mac = f"p{self.number(host.name)}", f"02:00:00:0d:0c:{self.number(host.name):02x}"
             batch += [
-                f"link add p{number} type veth peer name eth0 netns /proc/{host.pid}/ns/net",
-                f"link set p{number} master br0 up",
+                f"link add {end} type veth peer name eth0 address {mac} netns /proc/{host.pid}/ns/net",
+                f"link set {end} master br0 up",
             ]
         ip_batch(["nsenter", "--target", str(self.switch.pid), "--net", "--"], batch)
-        for host in self.hosts.values():
+        for host in hosts:
             ip_batch(host.command([]), self.configuration(host))
 
     def configuration(self, host: Host) -> list[str]:
