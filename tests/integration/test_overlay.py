@@ -8,42 +8,24 @@ The tests tell one story, in the order they stand here.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
-import time
-from typing import NamedTuple
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
 from ansible_collections.netwright.docknet.tests.lab.lab import Lab
+from ansible_collections.netwright.docknet.tests.lab.packets import carried, flow, running, sniffed, wait
+from ansible_collections.netwright.docknet.tests.lab.play import play_roles
 
 NODES = ("node1", "node2", "node3", "node4")
-PATIENCE = 600
+STATE = "/var/lib/docknet/shop.json"
+pytestmark = pytest.mark.timeout(1800)
 MTU = 1450  # what VXLAN leaves of 1500 over IPv4
-PLAY = """
-- name: Build
-  hosts: nodes
-  gather_facts: false
-  roles: [netwright.docknet.topology]
-"""
-# Tells one line for each packet that passes an interface, until its input ends.
-SNIFF = r"""
-import select, socket, sys
-listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-listener.bind((sys.argv[1], 0))
-print("ready", flush=True)
-while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
-    frame = listener.recv(65535)
-    kind, text = frame[12:14].hex(), ""
-    if kind == "0800" and frame[23] == 17 and frame[36:38] == (4789).to_bytes(2, "big"):
-        inner = frame[50:]
-        text = f"vni {int.from_bytes(frame[46:49], 'big')} {inner[12:14].hex()} to {inner[:6].hex(':')}"
-    print(kind, frame[23] if kind == "0800" else "-", text, flush=True)
-"""
 WHOAMI = r"""
 import http.server
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -78,7 +60,7 @@ def document(places, **more):
     """Twelve containers or so on one overlay of both families, and an internal one beside it."""
     containers = {name: {"host": host, "networks": ["net"]} for name, host in places.items()}
     containers["a1"]["ports"] = ["8080:80"]
-    for name in ("a2", "b2", "c2"):
+    for name in {"a2", "b2", "c2"} & containers.keys():
         containers[name]["networks"] = {"dark": {"aliases": [f"the-{name}"]}}
     return {
         "name": "shop",
@@ -90,21 +72,17 @@ def document(places, **more):
     }
 
 
+# A program that does not end, from when a namespace is there: links are made then, and no rules.
+HANGING = """#!/bin/sh
+test -e /run/netns/{name} || exec /run/nft "$@"
+echo >/run/hangs
+exec sleep infinity
+"""
+HANG = "nft=$(command -v nft); cp $nft /run/nft; cat >/run/hanging; chmod 755 /run/hanging; mount -n --bind /run/hanging $nft"
 PLACES = {f"{letter}{number}": f"node{1 + 'abc'.index(letter)}" for letter in "abc" for number in range(1, 6)}
 THREE = document(PLACES)
 # A fourth host, and a container that goes there.
 MOVED = document({**PLACES, "b5": "node4", "d1": "node4"})
-
-
-class Run(NamedTuple):
-    """A finished ansible-playbook. `built`: what module topology returned on each host."""
-
-    code: int
-    text: str
-    built: dict[str, dict]
-
-    def actions(self, host):
-        return [f"{one['action']} {one['object']}" for one in self.built[host]["actions"]]
 
 
 @pytest.fixture(name="lab", scope="module")
@@ -115,38 +93,14 @@ def fixture_lab():
 
 @pytest.fixture(name="play", scope="module")
 def fixture_play(lab, tmp_path_factory):
-    """Run role topology with a document, as a user would who has the collection installed."""
+    """Run role topology with a document."""
     home = tmp_path_factory.mktemp("home")
-    (home / "play.yml").write_text(PLAY)
 
-    def play(raw, *options, inventory=None, state="present"):
-        (home / "hosts.yml").write_text(inventory or lab.inventory())
-        (home / "vars.yml").write_text(yaml.safe_dump({"docknet_topology": raw, "docknet_state": state}))
-        command = [sys.executable, "-m", "ansible", "playbook", "play.yml", "-i", "hosts.yml", "-e", "@vars.yml"]
-        environment = {"HOME": str(home), "ANSIBLE_NOCOLOR": "1"}
-        done = subprocess.run(
-            [*command, "-v", *options],
-            env={**os.environ, **environment},
-            cwd=home,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        said = re.sub(r"=> \{.{2000,}", "=> {...}", done.stdout) + done.stderr
-        return Run(done.returncode, said, results(done.stdout))
+    def once(raw, *options, inventory=None, state="present", **more):
+        words = {"docknet_topology": raw, "docknet_state": state}
+        return play_roles(home, inventory or lab.inventory(), options=["-v", *options], **words, **more)
 
-    return play
-
-
-def results(text):
-    """What the last task of the role returned on each host, out of what ansible-playbook -v prints."""
-    found = {}
-    _before, _title, last = text.partition("TASK [netwright.docknet.topology : Bring this host to its part")
-    for match in re.finditer(r"^(?:ok|changed|fatal): \[(\w+)\](?:: FAILED!)? => (\{.*)$", last, re.M):
-        with contextlib.suppress(ValueError):
-            found[match[1]] = json.loads(match[2])
-    return found
+    return once
 
 
 @pytest.fixture(name="built", scope="module")
@@ -193,54 +147,9 @@ def fixture_net(lab, built):
     return Net(lab, THREE, built)
 
 
-@contextlib.contextmanager
-def running(host, command, ending="TERM"):
-    """A command on a host, until the end. Yields the process that started it; what it said is there to be read afterwards."""
-    # nsenter hands on no signals: so one is sent from inside.
-    words = ["sh", "-c", '"$@" & read -r _; kill -$0 $!; wait $!', ending, *command]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with host.popen(words, **pipes) as process:
-        try:
-            yield process
-        finally:
-            process.stdin.close()
-
-
-@contextlib.contextmanager
-def sniffed(host, device="eth0"):
-    """What passes an interface meanwhile, a list that is complete in the end."""
-    seen = []
-    command = [sys.executable, "-c", SNIFF, device]
-    with host.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == "ready\n"
-        try:
-            yield seen
-            time.sleep(0.3)  # what was sent is on its way
-        finally:
-            process.stdin.close()
-            seen += process.stdout.read().splitlines()
-
-
-@contextlib.contextmanager
-def flow(net, name, address):
-    """A ping, 100 times a second, of which nothing may be lost. Yields a list: how many were sent, how many not answered."""
-    numbers = []
-    command = net.command(name, "ping", "-i0.01", address)
-    with running(net.lab.hosts[net.place[name]], command, "INT") as process:
-        yield numbers
-        time.sleep(0.5)
-        process.stdin.close()
-        said = process.stdout.read()
-    found = re.search(r"(\d+) packets transmitted, (\d+) received", said)
-    assert found, said
-    numbers += [int(found[1]), int(found[1]) - int(found[2])]
-
-
-def wait(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.1)
+def flow_of(net, name, address):
+    """A ping, 100 times a second, of which nothing may be lost."""
+    return flow(net.lab.hosts[net.place[name]], name, address)
 
 
 # -- three hosts ----------------------------------------------------------------------------------------------
@@ -253,16 +162,23 @@ def test_the_second_run_changes_nothing(play, built):
     assert {host: one["actions"] for host, one in again.built.items()} == {host: [] for host in NODES}
 
 
-def test_all_pairs_at_full_mtu_without_fragments(net):
-    everybody = net.on("net")
-    assert len(everybody) == 12
-    for name in everybody:
-        others = [(other, address) for other in everybody if other != name for address in net.addresses[other]]
+def unreached(net, names):
+    """Of all pairs of these, those of whom one is not answered by the other at full MTU and without fragments."""
+    found = []
+    for name in names:
+        others = [(other, address) for other in names if other != name for address in net.addresses[other]]
         script = "\n".join(
             f"ping -c1 -W2 -M do -s {MTU - (48 if ':' in address else 28)} {address} >/dev/null || echo {other} {address}"
             for other, address in others
         )
-        assert net.run(name, "sh", "-c", script, timeout=120).stdout == "", name
+        found += [(name, line) for line in net.run(name, "sh", "-c", script, timeout=120).stdout.splitlines()]
+    return found
+
+
+def test_all_pairs_at_full_mtu_without_fragments(net):
+    everybody = net.on("net")
+    assert len(everybody) == 12
+    assert unreached(net, everybody) == []
     assert not net.pings("a1", net.addresses["b1"][0], "-M", "do", "-s", str(MTU - 27)), "one byte more is too much"
 
 
@@ -278,11 +194,11 @@ def test_only_vxlan_on_the_underlay_and_no_question(net, lab):
     with sniffed(lab.hosts["node2"]) as seen:
         for address in net.addresses["b1"]:
             assert net.pings("a1", address)
-    frames = [line.split() for line in seen if "vni" in line]
+    frames = carried(seen)
     assert len(frames) >= 4, seen
-    assert {frame[4] for frame in frames} == {"0800", "86dd"}, "no ARP: it was answered on node1"
+    assert {frame.kind for frame in frames} == {"0800", "86dd"}, "no ARP: it was answered on node1"
     own = {net.run(name, "cat", "/sys/class/net/eth0/address").stdout.strip() for name in ("a1", "b1")}
-    assert {frame[-1] for frame in frames} == own, "and no solicitation of neighbours, which is multicast"
+    assert {frame.to for frame in frames} == own, "and no solicitation of neighbours, which is multicast"
 
 
 def test_unknown_destinations_are_not_flooded(net, lab):
@@ -292,7 +208,7 @@ def test_unknown_destinations_are_not_flooded(net, lab):
         assert not net.pings("a1", f"{subnet}.250"), "a MAC address that nobody has"
         assert not net.pings("a1", f"{subnet}.251"), "an address that nobody has"
         net.run("a1", "ping", "-c1", "-W1", "-b", f"{subnet}.255", check=False)
-    assert not [line for line in [*seen, *other] if "vni" in line]
+    assert not carried([*seen, *other])
     net.run("a1", "ip", "neigh", "del", f"{subnet}.250", "dev", "eth0")
 
 
@@ -309,7 +225,7 @@ def test_outside_and_published_ports_by_the_local_host(net, lab):
     assert net.pings("c1", "203.0.113.1"), "masqueraded: nobody out there has a route back"
     with running(node1, net.command("a1", sys.executable, "-c", WHOAMI)):
         call = ["curl", "-sSm3", f"http://{node1.address4}:8080/"]
-        wait(lambda: outside.run(call, check=False).returncode == 0)
+        wait(lambda: outside.run(call, check=False).returncode == 0, "a1 serves")
         assert outside.run(call).stdout == outside.address4, "he is seen with his own address"
         assert net.run("b1", *call).stdout == lab.hosts["node2"].address4
         assert net.run("a3", *call).returncode == 0, "from beside it, too"
@@ -344,7 +260,7 @@ def test_nobody_else_sends_into_it(net, lab):
     try:
         with sniffed(node1) as seen:
             stranger.run(["ping", "-c3", "-i0.2", "-W1", net.addresses["a1"][0]], check=False)
-        assert len([line for line in seen if "vni" in line]) >= 3, "it arrives at the host"
+        assert len(carried(seen)) >= 3, "it arrives at the host"
         count = net.run("a1", "sh", "-c", "grep Icmp: /proc/net/snmp | tail -1").stdout
         stranger.run(["ping", "-c2", "-i0.2", "-W1", net.addresses["a1"][0]], check=False)
         assert net.run("a1", "sh", "-c", "grep Icmp: /proc/net/snmp | tail -1").stdout == count, "and goes no further"
@@ -353,20 +269,9 @@ def test_nobody_else_sends_into_it(net, lab):
 
 
 def test_validated_from_the_document_alone(lab, built, tmp_path):
-    (tmp_path / "hosts.yml").write_text(lab.inventory())
-    (tmp_path / "vars.yml").write_text(yaml.safe_dump({"docknet_topology": THREE}))
-    (tmp_path / "play.yml").write_text(PLAY.replace("docknet.topology]", "docknet.validate]"))
-    command = [sys.executable, "-m", "ansible", "playbook", "play.yml", "-i", "hosts.yml", "-e", "@vars.yml"]
-    done = subprocess.run(
-        [*command, "--limit=node1,node2,node3"],
-        env={**os.environ, "HOME": str(tmp_path), "ANSIBLE_NOCOLOR": "1"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    roles, limit = ["netwright.docknet.validate"], "--limit=node1,node2,node3"
+    done = play_roles(tmp_path, lab.inventory(), roles, [limit], docknet_topology=THREE)
+    assert done.code == 0, done.text
     assert built.code == 0
 
 
@@ -418,7 +323,7 @@ def is_about(action, name, net):
 def test_a_fourth_host_and_a_move(play, lab, net):
     """b5 moves from node2 to node4, where d1 comes up: flows between the others lose nothing, and only what is about these changes."""
     old = net.addresses["b5"]
-    with flow(net, "a1", net.addresses["c1"][0]) as lost, flow(net, "b1", net.addresses["a3"][1]) as lost6:
+    with flow_of(net, "a1", net.addresses["c1"][0]) as four, flow_of(net, "b1", net.addresses["a3"][1]) as six:
         run = play(MOVED)
         assert run.code == 0, run.text
         now = Net(lab, MOVED, run)
@@ -426,8 +331,7 @@ def test_a_fourth_host_and_a_move(play, lab, net):
         for name in ("a1", "b1", "c1", "d1"):
             for address in old:
                 assert now.pings(name, address), f"from {name}"
-    assert lost[0] > 100 and lost[1] <= 1, lost
-    assert lost6[0] > 100 and lost6[1] <= 1, lost6
+    assert four.unhurt and six.unhurt, (four, six)
     for host in ("node1", "node3"):
         strange = [
             one
@@ -441,10 +345,10 @@ def test_a_fourth_host_and_a_move(play, lab, net):
 
 def test_and_back_again(play, lab, net):
     """The fourth host goes from the document, and what it had there with it."""
-    with flow(net, "a1", net.addresses["b1"][0]) as lost:
+    with flow_of(net, "a1", net.addresses["b1"][0]) as lost:
         run = play(THREE)
     assert run.code == 0, run.text
-    assert lost[0] > 100 and lost[1] <= 1, lost
+    assert lost.unhurt, lost
     assert Net(lab, THREE, run).addresses["b5"] == net.addresses["b5"]
     assert net.pings("c1", net.addresses["b5"][0])
     left = lab.hosts["node4"].run(
@@ -468,6 +372,81 @@ def test_a_host_killed_in_the_middle(play, lab, net):
     now = Net(lab, more, again)
     assert all(net.pings("a1", now.addresses[f"e{number}"][0]) for number in (0, 5, 39))
     assert not [one for host in NODES for one in play(more).actions(host)]
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["with its state file", "with nothing"])
+def test_a_host_that_dies_in_the_middle_and_comes_back(play, lab, net, kept):
+    """All that runs on it is gone at once, and its namespaces; it comes back as after a reboot, or as a new machine."""
+    node3, letter = lab.hosts["node3"], "fg"[kept]
+    more = document(PLACES, **{f"{letter}{number}": {"host": "node3", "networks": ["net"]} for number in range(20)})
+    node3.run(["sh", "-ec", HANG], input=HANGING.format(name=f"{letter}19"))
+
+    def die():
+        try:
+            wait(lambda: node3.run(["test", "-e", "/run/hangs"], check=False).returncode == 0, "node3 is in the middle")
+            return node3.run(["cat", STATE]).stdout
+        finally:
+            node3.kill()
+
+    with ThreadPoolExecutor(1) as pool:
+        death = pool.submit(die)
+        run = play(more)
+        saved = death.result()
+    assert run.code != 0 and "node3 ended while a task ran in it" in run.text, run.text
+    assert {name for name in NODES if re.search(rf"^{name} .*unreachable=0 +failed=0", run.text, re.M)} == {
+        "node1",
+        "node2",
+        "node4",
+    }
+    assert run.actions("node1") and run.actions("node2"), "the others went on"
+
+    lab.reboot("node3")
+    if kept:
+        lab.hosts["node3"].run(["sh", "-c", f"umask 077; cat >{STATE}"], input=saved)
+    again = play(more)
+    assert again.code == 0, again.text
+    assert not again.actions("node1") and not again.actions("node2"), "all is as they were told in the run it died in"
+    now = Net(lab, more, again)
+    assert {name: now.addresses[name] for name in PLACES} == net.addresses
+    assert unreached(now, [*net.on("net"), f"{letter}0", f"{letter}19"]) == []
+    assert not [one for host in NODES for one in play(more).actions(host)]
+
+
+def test_a_dead_host_goes_from_the_inventory(play, lab, net):
+    """It never comes back. Of the others nothing changes but what they were told of it, and nobody's packets are lost."""
+    assert play(THREE).code == 0
+    lab.hosts["node2"].kill()
+    hosts = yaml.safe_load(lab.inventory())
+    del hosts["all"]["children"]["nodes"]["hosts"]["node2"]
+    inventory = yaml.safe_dump(hosts)
+    refused = play(THREE, inventory=inventory)
+    assert refused.code != 0 and "on hosts that the inventory does not have: node2; correct their host" in refused.text
+
+    # One of its containers is to be elsewhere, the others go with it.
+    places = {name: host for name, host in PLACES.items() if host != "node2"} | {"b1": "node4"}
+    with flow_of(net, "a1", net.addresses["c1"][0]) as four, flow_of(net, "c4", net.addresses["a4"][1]) as six:
+        run = play(document(places), inventory=inventory)
+    assert run.code == 0, run.text
+    assert four.unhurt and six.unhurt, (four, six)
+    now = Net(lab, document(places), run)
+    assert now.addresses == {name: net.addresses[name] for name in places}, "b1 too keeps its own"
+    assert unreached(now, now.on("net")) == []
+    for host in ("node1", "node3"):
+        did = run.actions(host)
+        # The gone ones' entries, and an address of each family for those on `net`; b1's new place; who may send to the VXLANs.
+        counted = Counter(" ".join(one.split()[:2]) for one in did)
+        expected = {"set state": 1, "remove neighbour": 7, "remove forward": 4, "add forward": 1}
+        assert counted == {**expected, "set service": 2, "set segment": 2}, did
+        about = [one for one in did if not one.startswith("set ")]
+        assert all(any(is_about(one, name, net) for name in ("b1", "b2", "b3", "b4", "b5")) for one in about), about
+    assert not play(document(places), inventory=inventory).actions("node1")
+
+    # What its containers had is free again: the lowest goes to the next who comes.
+    more = document(places, h1={"host": "node1", "networks": ["net"]})
+    grown = Net(lab, more, play(more, inventory=inventory))
+    assert grown.addresses["h1"] == net.addresses["b3"]
+    assert unreached(grown, ["c1", "h1", "a3"]) == []
+    lab.reboot("node2")
 
 
 def test_removed_without_a_trace(play, lab):
