@@ -322,5 +322,5 @@ def demo(session: nox.Session) -> None:
 @nox.session(requires=["env"], venv_backend="none")
 def bench(session: nox.Session) -> None:
     """How long our work takes, as ratios within one run."""
-    for script in ("pairs.py", "topology.py", "codec.py", "hosts.py", "evpn.py"):
+    for script in ("pairs.py", "topology.py", "codec.py", "hosts.py", "evpn.py", "move.py"):
         session.run(f"{ENV}/bin/python", f"tests/bench/{script}", *session.posargs, external=True)
