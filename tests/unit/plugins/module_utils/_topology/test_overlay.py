@@ -57,5 +57,6 @@ def test_the_run_tells_where_the_others_are():
 def test_a_routing_daemon_is_told_of_this_hosts_and_keeps_what_it_knows_of_the_others():
     bridge, vxlan = links("evpn")
     assert bridge.neighbours == {WEB}
+    assert bridge.data.ageing_time == 1_000_000, "nobody is forgotten for his silence"
     # None of ours, which it would not replace. Those for floods are the daemon's, and look like ours.
     assert vxlan.forwards == frozenset() and vxlan.flooding is False
