@@ -18,42 +18,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
+from ansible_collections.netwright.docknet.tests.lab.containers import SEND, SERVE, WHOAMI, Containers
 from ansible_collections.netwright.docknet.tests.lab.lab import Lab
-from ansible_collections.netwright.docknet.tests.lab.packets import carried, flow, running, sniffed, wait
+from ansible_collections.netwright.docknet.tests.lab.packets import carried, running, sniffed, wait
 from ansible_collections.netwright.docknet.tests.lab.play import play_roles
 
 NODES = ("node1", "node2", "node3", "node4")
 STATE = "/var/lib/docknet/shop.json"
 pytestmark = pytest.mark.timeout(1800)
 MTU = 1450  # what VXLAN leaves of 1500 over IPv4
-WHOAMI = r"""
-import http.server
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.client_address[0].encode())
-http.server.HTTPServer(("", 80), Handler).serve_forever()
-"""
-SERVE = r"""
-import hashlib, socket, sys
-server = socket.create_server(("", 5000))
-print("ready", flush=True)
-there, digest = server.accept()[0], hashlib.sha256()
-while part := there.recv(1 << 20):
-    digest.update(part)
-print(digest.hexdigest(), flush=True)
-"""
-SEND = r"""
-import hashlib, random, socket, sys
-data = random.Random(4).randbytes(1 << 20)
-digest = hashlib.sha256()
-with socket.create_connection((sys.argv[1], 5000)) as there:
-    for _ in range(100):
-        digest.update(data)
-        there.sendall(data)
-print(digest.hexdigest())
-"""
 
 
 def document(places, **more):
@@ -110,46 +83,9 @@ def fixture_built(play):
     return first
 
 
-class Net:
-    """The containers of the lab: where each is, and what it was given."""
-
-    def __init__(self, lab, raw, run):
-        self.lab, self.place = lab, {name: one["host"] for name, one in raw["containers"].items()}
-        containers = {
-            name: one for report in run.built.values() for name, one in report["topology"]["containers"].items()
-        }
-        self.addresses = {
-            name: [
-                one[word] for one in has["networks"].values() for word in ("ipv4_address", "ipv6_address") if one[word]
-            ]
-            for name, has in containers.items()
-        }
-        self.networks = {name: {*has["networks"]} for name, has in containers.items()}
-
-    def on(self, network):
-        return sorted(name for name, networks in self.networks.items() if network in networks)
-
-    def command(self, name, *words):
-        return ["ip", "netns", "exec", name, *words]
-
-    def run(self, name, *words, **options):
-        return self.lab.hosts[self.place[name]].run(self.command(name, *words), **options)
-
-    def popen(self, name, *words, **options):
-        return self.lab.hosts[self.place[name]].popen(self.command(name, *words), **options)
-
-    def pings(self, name, address, *options):
-        return self.run(name, "ping", "-c1", "-W2", *options, address, check=False).returncode == 0
-
-
 @pytest.fixture(name="net", scope="module")
 def fixture_net(lab, built):
-    return Net(lab, THREE, built)
-
-
-def flow_of(net, name, address):
-    """A ping, 100 times a second, of which nothing may be lost."""
-    return flow(net.lab.hosts[net.place[name]], name, address)
+    return Containers(lab, THREE, built)
 
 
 # -- three hosts ----------------------------------------------------------------------------------------------
@@ -295,7 +231,7 @@ def test_without_it_the_others_go_on_and_nobody_moves(play, lab, net):
     more = document(PLACES, e1={"host": "node1", "networks": ["net"]})
     run = play(more, "--limit=node1,node3,node4", inventory=away)
     assert run.code == 0, run.text
-    now = Net(lab, more, run)
+    now = Containers(lab, more, run)
     taken = {address for name in net.on("net") for address in net.addresses[name]}
     assert not taken & {*now.addresses["e1"]}
     assert all(now.addresses[name] == net.addresses[name] for name in now.addresses if name != "e1")
@@ -323,10 +259,10 @@ def is_about(action, name, net):
 def test_a_fourth_host_and_a_move(play, lab, net):
     """b5 moves from node2 to node4, where d1 comes up: flows between the others lose nothing, and only what is about these changes."""
     old = net.addresses["b5"]
-    with flow_of(net, "a1", net.addresses["c1"][0]) as four, flow_of(net, "b1", net.addresses["a3"][1]) as six:
+    with net.flow("a1", net.addresses["c1"][0]) as four, net.flow("b1", net.addresses["a3"][1]) as six:
         run = play(MOVED)
         assert run.code == 0, run.text
-        now = Net(lab, MOVED, run)
+        now = Containers(lab, MOVED, run)
         assert now.addresses["b5"] == old, "it keeps its addresses"
         for name in ("a1", "b1", "c1", "d1"):
             for address in old:
@@ -345,11 +281,11 @@ def test_a_fourth_host_and_a_move(play, lab, net):
 
 def test_and_back_again(play, lab, net):
     """The fourth host goes from the document, and what it had there with it."""
-    with flow_of(net, "a1", net.addresses["b1"][0]) as lost:
+    with net.flow("a1", net.addresses["b1"][0]) as lost:
         run = play(THREE)
     assert run.code == 0, run.text
     assert lost.unhurt, lost
-    assert Net(lab, THREE, run).addresses["b5"] == net.addresses["b5"]
+    assert Containers(lab, THREE, run).addresses["b5"] == net.addresses["b5"]
     assert net.pings("c1", net.addresses["b5"][0])
     left = lab.hosts["node4"].run(
         ["sh", "-c", "ip -o link | grep -v -e ' lo:' -e ' eth0@'; ls -A /var/lib/docknet /run/netns; nft list ruleset"],
@@ -369,7 +305,7 @@ def test_a_host_killed_in_the_middle(play, lab, net):
     assert run.actions("node1"), "the others went on"
     again = play(more)
     assert again.code == 0, again.text
-    now = Net(lab, more, again)
+    now = Containers(lab, more, again)
     assert all(net.pings("a1", now.addresses[f"e{number}"][0]) for number in (0, 5, 39))
     assert not [one for host in NODES for one in play(more).actions(host)]
 
@@ -406,7 +342,7 @@ def test_a_host_that_dies_in_the_middle_and_comes_back(play, lab, net, kept):
     again = play(more)
     assert again.code == 0, again.text
     assert not again.actions("node1") and not again.actions("node2"), "all is as they were told in the run it died in"
-    now = Net(lab, more, again)
+    now = Containers(lab, more, again)
     assert {name: now.addresses[name] for name in PLACES} == net.addresses
     assert unreached(now, [*net.on("net"), f"{letter}0", f"{letter}19"]) == []
     assert not [one for host in NODES for one in play(more).actions(host)]
@@ -424,11 +360,11 @@ def test_a_dead_host_goes_from_the_inventory(play, lab, net):
 
     # One of its containers is to be elsewhere, the others go with it.
     places = {name: host for name, host in PLACES.items() if host != "node2"} | {"b1": "node4"}
-    with flow_of(net, "a1", net.addresses["c1"][0]) as four, flow_of(net, "c4", net.addresses["a4"][1]) as six:
+    with net.flow("a1", net.addresses["c1"][0]) as four, net.flow("c4", net.addresses["a4"][1]) as six:
         run = play(document(places), inventory=inventory)
     assert run.code == 0, run.text
     assert four.unhurt and six.unhurt, (four, six)
-    now = Net(lab, document(places), run)
+    now = Containers(lab, document(places), run)
     assert now.addresses == {name: net.addresses[name] for name in places}, "b1 too keeps its own"
     assert unreached(now, now.on("net")) == []
     for host in ("node1", "node3"):
@@ -443,7 +379,7 @@ def test_a_dead_host_goes_from_the_inventory(play, lab, net):
 
     # What its containers had is free again: the lowest goes to the next who comes.
     more = document(places, h1={"host": "node1", "networks": ["net"]})
-    grown = Net(lab, more, play(more, inventory=inventory))
+    grown = Containers(lab, more, play(more, inventory=inventory))
     assert grown.addresses["h1"] == net.addresses["b3"]
     assert unreached(grown, ["c1", "h1", "a3"]) == []
     lab.reboot("node2")
