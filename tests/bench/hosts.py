@@ -33,7 +33,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model.statefile
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.cluster import choose
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.topology import prepare
 
-SIZES = ((10, 10), (10, 100), (100, 10), (100, 100), (1000, 10))
+SIZES = ((10, 10), (10, 100), (100, 10), (100, 100), (1000, 10), (1000, 100))
 # An EVPN route of type 2 with an address takes 37 bytes and its length, one of type 3 19 (RFC 7432 section 7); attributes are shared.
 TYPE_2, TYPE_3 = 39, 19
 
