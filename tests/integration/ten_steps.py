@@ -172,7 +172,10 @@ def walk_by_ansible(module: Module, inventory: Path) -> dict[str, Any]:
     tasks, names = [], []
     for number, step in enumerate(steps(module, brief=True)):
         names.append(step.name)
-        tasks.append({"name": step.name, "register": f"result_{number}", "ignore_errors": True, **task(module, step)})
+        may_fail = step.arguments is not None
+        tasks.append(
+            {"name": step.name, "register": f"result_{number}", "ignore_errors": may_fail, **task(module, step)}
+        )
     results = ", ".join(f"result_{number}" for number in range(len(tasks)))
     target = inventory.with_name("results.json")
     tasks.append({"ansible.builtin.copy": {"content": f"{{{{ [{results}] | to_json }}}}", "dest": str(target)}})

@@ -46,7 +46,8 @@ MODULE = Module(
     ],
     change={**CHILD, "addresses": ["192.0.2.10/24"], "mode": "l3s", "gateway": None, "mtu": 1400, "host_shim": SHIM},
     identity={"name": "eth0", "netns": "web"},
-    foreign="ip link add link lan0 name eth0 netns web type ipvlan mode l2",
+    # Renamed there: this kernel refuses a name that the host itself has, and a lab host has an eth0.
+    foreign="ip link add link lan0 name new0 netns web type ipvlan mode l2; ip -n web link set new0 name eth0",
     result={
         "name": "eth0",
         "netns": "web",

@@ -26,6 +26,6 @@ def test_scenario(scenario, tmp_path):
     }
     words = ["molecule", "--base-config=molecule/default/molecule.yml", "test", f"--scenario-name={scenario}"]
     done = subprocess.run(
-        words, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=280, check=False
+        words, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=580, check=False
     )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"

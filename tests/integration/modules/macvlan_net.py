@@ -40,7 +40,8 @@ MODULE = Module(
     ],
     change={**CREATE, "addresses": ["192.0.2.10/24"], "mode": "bridge", "mtu": 1400, "gateway": []},
     identity={"name": "eth0", "netns": "web"},
-    foreign="ip link add eth0 link lan0 netns web type macvlan mode bridge",
+    # Renamed there: Linux 6.1 refuses a name that the host itself has, and a lab host has an eth0.
+    foreign="ip link add new0 link lan0 netns web type macvlan mode bridge; ip -n web link set new0 name eth0",
     result={
         "name": "eth0",
         "netns": "web",
