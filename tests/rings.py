@@ -41,7 +41,7 @@ RINGS = [
     Ring("kernel", "tests/kernel", minutes=20),
     Ring("integration", "tests/integration", minutes=30),
     Ring("vm_short", "tests/vm", minutes=30),
-    Ring("vm", "tests/vm", minutes=430, nightly=True),
+    Ring("vm", "tests/vm", minutes=340, nightly=True),
     Ring("faults", "tests/faults", required=False),
     Ring("parity", "tests/parity", required=False),
     Ring("molecule", "molecule", minutes=25),
