@@ -14,17 +14,15 @@ import os
 import re
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
 
 import pytest
 from ansible_collections.netwright.docknet.tests.lab.lab import Host, Lab
+from ansible_collections.netwright.docknet.tests.lab.packets import PATIENCE, Flow, flow, wait
+from ansible_collections.netwright.docknet.tests.lab.play import Run, play_roles
 
 NODES = ("node1", "node2", "node3", "node4")
 FIRST = ("node1", "node2", "node3")
-PATIENCE = 120.0  # seconds, on a machine that has other things to do
 STORY = 900
 PASSWORD = "hush-hush"
 FILE = "/etc/frr/frr.conf"
@@ -60,29 +58,12 @@ ip link set v{name} up
 """
 
 
-class Run(NamedTuple):
-    """A finished ansible-playbook."""
-
-    text: str
-    changed: dict[str, int]  # the number of changes on each host
-    steps: dict[str, list[str]]  # the tasks that changed something on each host, in order
-
-
 def container(host: Host, number: int) -> None:
     host.run(["sh", "-ec", CONTAINER.format(host=host.address4, name=f"c{number}", **identity(number))])
 
 
 def identity(number: int) -> dict[str, str]:
     return {"mac": f"02:42:0a:64:00:{number:02x}", "address": f"10.100.0.{number}"}
-
-
-def until(condition: Callable[[], Any], what: str) -> float:
-    """Wait for it, and return how long that took, in seconds."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() < start + PATIENCE, f"not within {PATIENCE:g} s: {what}"
-        time.sleep(0.01)
-    return time.monotonic() - start
 
 
 def learned(host: Host) -> dict[str, str]:
@@ -128,24 +109,11 @@ def pass_by(host: Host, number: int, packets: int) -> None:
     """Wait until that many have come out of a container."""
     counted = ["cat", f"/sys/class/net/vc{number}/statistics/rx_packets"]
     enough = int(host.run(counted).stdout) + packets
-    until(lambda: int(host.run(counted).stdout) >= enough, f"{packets} packets of c{number}")
+    wait(lambda: int(host.run(counted).stdout) >= enough, f"{packets} packets of c{number}")
 
 
-@contextlib.contextmanager
-def pings(host: Host, source: int, target: int) -> Iterator[dict[str, int]]:
-    """A hundred a second while the block runs; then how many were sent and how many answered."""
-    words = ["ip", "netns", "exec", f"c{source}", "ping", "-q", "-i", "0.01", identity(target)["address"]]
-    count: dict[str, int] = {}
-    # Its own session: nsenter forks, and all of it is told to end.
-    with host.popen(words, stdout=subprocess.PIPE, start_new_session=True) as process:
-        try:
-            yield count
-        finally:
-            os.killpg(process.pid, signal.SIGINT)
-            said, _none = process.communicate(timeout=PATIENCE)
-    found = re.search(r"(\d+) packets transmitted, (\d+) received", said)
-    assert found, said
-    count.update(sent=int(found[1]), lost=int(found[1]) - int(found[2]))
+def pings(host: Host, source: int, target: int) -> contextlib.AbstractContextManager[Flow]:
+    return flow(host, f"c{source}", identity(target)["address"])
 
 
 @pytest.fixture(name="lab", scope="module")
@@ -163,44 +131,17 @@ def fixture_lab() -> Iterator[Lab]:
 def fixture_play(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     """Run the role with variables and options, as a user would who has the collection installed."""
     home = tmp_path_factory.mktemp("home")
-    inventory = home / "hosts.yml"
     # The first two are the reflectors; of the second nothing says how it is reached.
-    inventory.write_text(re.sub("( +docknet_underlay: 198.51.100.2)\n", "\n", lab.inventory()))
-    playbook = home / "evpn.yml"
-    playbook.write_text(
-        "- hosts: nodes\n  gather_facts: false\n  roles: [{role: netwright.docknet.evpn, docknet_evpn_hosts: nodes}]\n"
-    )
-    command = [sys.executable, "-m", "ansible", "playbook", str(playbook), "-i", str(inventory)]
+    inventory = re.sub("( +docknet_underlay: 198.51.100.2)\n", "\n", lab.inventory())
+    roles = [{"role": "netwright.docknet.evpn", "docknet_evpn_hosts": "nodes"}]
 
-    def play(*options: str, fails: bool = False) -> Run:
-        done = subprocess.run(
-            [*command, *options],
-            env={**os.environ, "HOME": str(home), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_INJECT_FACT_VARS": "false"},
-            cwd=home,
-            capture_output=True,
-            text=True,
-            timeout=STORY,
-            check=False,
-        )
-        assert (done.returncode != 0) == fails, done.stdout + done.stderr
-        assert fails or not done.stderr.strip(), done.stderr
-        return parse(done.stdout + done.stderr)
+    def once(*options: str, fails: bool = False) -> Run:
+        done = play_roles(home, inventory, roles, options)
+        assert (done.code != 0) == fails, done.text
+        assert fails or not done.errors.strip(), done.errors
+        return done
 
-    return play
-
-
-def parse(text: str) -> Run:
-    """What the default callback says."""
-    body, _separator, recap = text.partition("PLAY RECAP")
-    steps: dict[str, list[str]] = {name: [] for name in NODES}
-    task = ""
-    for line in body.splitlines():
-        if found := re.match(r"TASK \[(.*)\] \*", line):
-            task = found[1].rpartition(" : ")[2]
-        elif found := re.match(r"changed: \[(\w+)", line):
-            steps[found[1]].append(task)
-    counts = {host: int(number) for host, number in re.findall(r"^(\w+) .*changed=(\d+)", recap, re.MULTILINE)}
-    return Run(text, counts, steps)
+    return once
 
 
 @pytest.fixture(name="built", scope="module")
@@ -213,10 +154,10 @@ def fixture_built(lab: Lab, play: Callable[..., Run]) -> Run:
     done = play("--limit", ",".join(FIRST))
     assert foretold.steps == done.steps
     assert done.steps["node2"] == ["Switch on BGP", "Have the part in the file", "Let FRRouting start BGP too"]
-    assert "+ neighbor 198.51.100.1 peer-group docknet-reflectors" in foretold.text
+    assert "+ neighbor 198.51.100.1 peer-group docknet-reflectors" in foretold.whole
     assert daemons(lab.hosts["node3"]) == theirs, "somebody's FRRouting was started anew"
-    until(established(lab, "node1", "node2", "node3"), "node1's neighbours")
-    until(established(lab, "node2", "node1", "node3"), "node2's neighbours")
+    wait(established(lab, "node1", "node2", "node3"), "node1's neighbours")
+    wait(established(lab, "node2", "node1", "node3"), "node2's neighbours")
     for number, name in enumerate(FIRST, start=1):
         container(lab.hosts[name], number)
     return done
@@ -241,7 +182,7 @@ def test_an_endpoint_appears_on_the_others_without_a_run_there(built, lab):
         reaches(lab.hosts[place], number, 1 + number % 3)
         for host in FIRST:
             if host != place:
-                until(knows(lab, host, number, place), f"{host} knows the container of {place}")
+                wait(knows(lab, host, number, place), f"{host} knows the container of {place}")
     for number, place in enumerate(FIRST, start=1):
         for other in (1, 2, 3):
             assert reaches(lab.hosts[place], number, other)
@@ -269,7 +210,7 @@ def test_who_has_a_known_address_is_not_asked_on_the_underlay(built, lab):
     assert built
     node1 = lab.hosts["node1"]
     told = ["ip", "-j", "neigh", "show", "dev", "br100", "to", identity(3)["address"]]
-    until(lambda: "extern_learn" in node1.run(told).stdout, "node1's bridge knows the address of c3")
+    wait(lambda: "extern_learn" in node1.run(told).stdout, "node1's bridge knows the address of c3")
     assert not [line for line in frames(node1, 1, 3) if "ARP" in line]
     node1.run(["bridge", "link", "set", "dev", "vx100", "neigh_suppress", "off"])
     assert [line for line in frames(node1, 1, 3) if "ARP" in line], "nothing is seen where it is not suppressed either"
@@ -288,23 +229,23 @@ def test_a_reflector_dies_and_no_packet_is_lost(built, lab, death, record_proper
             node2.run(["sh", "-c", "pkill -9 watchfrr; pkill -9 'bgpd|zebra|staticd'"])
         else:
             lab.switch.run(["ip", "link", "set", "p2", "down"])  # the other end of its cable
-        noticed = until(lambda: sessions(node3).get(node2.address4) != "Established", "node3 notices")
+        noticed = wait(lambda: sessions(node3).get(node2.address4) != "Established", "node3 notices")
         # What it told is taken back then, and its own container with it; the other one's word stays.
-        until(lambda: identity(2)["mac"] not in learned(node3), "node3 forgets node2's container")
+        wait(lambda: identity(2)["mac"] not in learned(node3), "node3 forgets node2's container")
         pass_by(node1, 1, 1000)
         assert knows(lab, "node3", 1, "node1")() and knows(lab, "node1", 3, "node3")()
     record_property("noticed after, s", round(noticed, 2))
-    record_property("sent and lost", f"{count['sent']} {count['lost']}")
-    print(f"a reflector {death}: noticed after {noticed:.1f} s, {count['lost']} of {count['sent']} packets lost")
-    assert count["lost"] <= 2  # one may be on its way at the end
+    record_property("sent and lost", f"{count.sent} {count.lost}")
+    print(f"a reflector {death}: noticed after {noticed:.1f} s, {count}")
+    assert count.unhurt, count
     if death == "killed":
         node2.run(["/usr/lib/frr/frrinit.sh", "start"], timeout=PATIENCE)
     else:
         lab.switch.run(["ip", "link", "set", "p2", "up"])
-    until(established(lab, "node2", "node1", "node3"), "node2 is back")
+    wait(established(lab, "node2", "node1", "node3"), "node2 is back")
     reaches(lab.hosts["node2"], 2, 1)
     for other in ("node1", "node3"):
-        until(knows(lab, other, 2, "node2"), f"{other} knows node2's container again")
+        wait(knows(lab, other, 2, "node2"), f"{other} knows node2's container again")
 
 
 @pytest.mark.timeout(STORY)
@@ -313,11 +254,11 @@ def test_a_host_is_added_and_nothing_changes_on_the_others(built, lab, play):
     before = {name: (file_of(lab.hosts[name]), running(lab.hosts[name]), daemons(lab.hosts[name])) for name in FIRST}
     done = play()
     assert {name: done.changed[name] for name in FIRST} == dict.fromkeys(FIRST, 0) and done.changed["node4"], done.text
-    until(established(lab, "node4", *("node1", "node2")), "node4's neighbours")
+    wait(established(lab, "node4", *("node1", "node2")), "node4's neighbours")
     container(lab.hosts["node4"], 4)
     reaches(lab.hosts["node4"], 4, 1)
     for name in FIRST:
-        until(knows(lab, name, 4, "node4"), f"{name} knows node4's container")
+        wait(knows(lab, name, 4, "node4"), f"{name} knows node4's container")
         assert reaches(lab.hosts[name], int(name[-1]), 4)
     assert {
         name: (file_of(lab.hosts[name]), running(lab.hosts[name]), daemons(lab.hosts[name])) for name in FIRST
@@ -337,8 +278,8 @@ def test_a_container_that_moved_is_found_at_its_new_place(built, lab, record_pro
         lab.hosts[new].popen(
             ["ip", "netns", "exec", "c4", "ping", "-c1", "-W5", identity(1)["address"]], stdout=subprocess.DEVNULL
         )
-        times.append(until(knows(lab, "node1", 4, new), f"node1 knows that c4 is on {new}"))
-        until(lambda: reaches(lab.hosts["node1"], 1, 4), "node1 reaches it there")
+        times.append(wait(knows(lab, "node1", 4, new), f"node1 knows that c4 is on {new}"))
+        wait(lambda: reaches(lab.hosts["node1"], 1, 4), "node1 reaches it there")
     record_property("found after, s", [round(one, 2) for one in times])
     print("a container that moved is found after", *(f"{one:.2f}" for one in times), "s")
 
@@ -359,7 +300,7 @@ def test_what_is_damaged_is_shown_and_mended(built, lab, play):
     assert mended.steps["node4"] == ["Tell the daemons what differs"]
     assert mended.steps["node2"] == ["Have the part in the file"]
     assert mended.changed["node1"] == mended.changed["node3"] == 0
-    until(established(lab, "node4", "node1", "node2"), "node4's neighbours")
+    wait(established(lab, "node4", "node1", "node2"), "node4's neighbours")
     assert "docknet-clients" in file_of(lab.hosts["node2"])
 
 
@@ -369,17 +310,17 @@ def test_a_password_is_nowhere_to_be_seen_and_keeps_out_who_does_not_know_it(bui
     pids = {name: daemons(lab.hosts[name]) for name in NODES}
     words = ["--diff", "-vvv", "-e", f"docknet_evpn_password={PASSWORD}"]
     done = play(*words, "--limit", ",".join(FIRST))
-    assert PASSWORD not in done.text and all(done.changed.values()), done.text
-    until(lambda: "Established" not in sessions(lab.hosts["node4"]).values(), "node4 is kept out")
-    until(established(lab, "node1", "node2", "node3"), "node1's neighbours")
+    assert PASSWORD not in done.whole and all(done.changed.values()), done.text
+    wait(lambda: "Established" not in sessions(lab.hosts["node4"]).values(), "node4 is kept out")
+    wait(established(lab, "node1", "node2", "node3"), "node1's neighbours")
     words += ["--limit", "node4"]
     foretold, done = play(*words, "--check"), play(*words)
-    assert PASSWORD not in foretold.text + done.text
+    assert PASSWORD not in foretold.whole + done.whole
     assert foretold.steps == done.steps and done.changed["node4"], done.text
     assert f"password {PASSWORD}" in running(lab.hosts["node4"])
     # node3 has a neighbour of somebody's beside, who is nowhere: it is asked from the other side.
     for name, other in ("node1", "node2"), ("node2", "node1"):
-        until(established(lab, name, other, "node3", "node4"), f"{name}'s neighbours")
+        wait(established(lab, name, other, "node3", "node4"), f"{name}'s neighbours")
     assert {name: daemons(lab.hosts[name]) for name in NODES} == pids
 
 
@@ -391,9 +332,9 @@ def test_another_reflector_takes_over_as_it_runs(built, lab, play):
     words = ["-e", '{"docknet_evpn_reflectors": ["node1", "node3"]}', "-e", f"docknet_evpn_password={PASSWORD}"]
     done = play(*words)
     assert all(done.changed.values()), done.text
-    until(established(lab, "node4", "node1", "node3"), "node4's neighbours")
-    until(established(lab, "node2", "node1", "node3"), "node2's neighbours")
-    until(established(lab, "node1", "node2", "node3", "node4"), "node1's neighbours")
+    wait(established(lab, "node4", "node1", "node3"), "node4's neighbours")
+    wait(established(lab, "node2", "node1", "node3"), "node2's neighbours")
+    wait(established(lab, "node1", "node2", "node3", "node4"), "node1's neighbours")
     assert "docknet-clients" not in running(lab.hosts["node2"]) + file_of(lab.hosts["node2"])
     again = play(*words)
     assert set(again.changed.values()) == {0}, again.text
@@ -417,7 +358,7 @@ def test_what_cannot_be_is_said_before_anything_is_done(built, lab, play, tmp_pa
     }
     (tmp_path / "more.yml").write_text(json.dumps({"nodes": {"hosts": hosts}}))
     before = [(file_of(host), running(host)) for host in map(lab.hosts.get, NODES)]
-    said = play("-i", str(tmp_path / "more.yml"), fails=True).text
+    said = play("-i", str(tmp_path / "more.yml"), fails=True).whole
     for name, (_words, sentence) in wrong.items():
         assert re.search(f"fatal: .{name}.*{re.escape(json.dumps(sentence)[1:-1])}", said), said
     assert [(file_of(host), running(host)) for host in map(lab.hosts.get, NODES)] == before

@@ -12,23 +12,15 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
-import yaml
 from ansible_collections.netwright.docknet.tests.lab.lab import Lab
+from ansible_collections.netwright.docknet.tests.lab.play import play_roles
 
 NODES = ("node1", "node2")
-PATIENCE = 1200
-PLAY = """
-- name: Build
-  hosts: nodes
-  gather_facts: false
-  roles: [netwright.docknet.topology]
-"""
 DOCUMENT = {
     "name": "shop",
     "networks": {"net": {"driver": "overlay", "driver_opts": {"encrypted": ""}}},
@@ -53,25 +45,15 @@ def fixture_lab():
 def fixture_play(lab, tmp_path_factory):
     """Run role topology, as a user would who has the collection installed: (exit code, all that was said)."""
     home = tmp_path_factory.mktemp("home")
-    (home / "play.yml").write_text(PLAY)
 
-    def play(raw, *options, inventory=None, **variables):
-        (home / "hosts.yml").write_text(inventory or lab.inventory())
-        (home / "vars.yml").write_text(yaml.safe_dump({"docknet_topology": raw, **variables}))
-        command = [sys.executable, "-m", "ansible", "playbook", "play.yml", "-i", "hosts.yml", "-e", "@vars.yml"]
-        environment = {"HOME": str(home), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOG_PATH": str(home / "log")}
-        done = subprocess.run(
-            [*command, *options],
-            env={**os.environ, **environment},
-            cwd=home,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
+    def once(raw, *options, inventory=None, **variables):
+        log = {"ANSIBLE_LOG_PATH": str(home / "log")}
+        done = play_roles(
+            home, inventory or lab.inventory(), options=options, environment=log, docknet_topology=raw, **variables
         )
-        return done.returncode, done.stdout + done.stderr + (home / "log").read_text()
+        return done.code, done.whole + (home / "log").read_text()
 
-    return play
+    return once
 
 
 class Watch:

@@ -1,29 +1,25 @@
 # Copyright (c) 2026, the netwright.docknet authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An overlay that changes from static entries to a routing daemon's and back, while packets go through it."""
+"""An overlay that changes from static entries to a routing daemon's and back, while packets go through it.
+
+The tests tell one story, in the order they stand here.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-import re
-import subprocess
-import sys
 import time
 
 import pytest
-import yaml
 from ansible_collections.netwright.docknet.tests.lab.lab import Lab
+from ansible_collections.netwright.docknet.tests.lab.packets import flow, wait
+from ansible_collections.netwright.docknet.tests.lab.play import TOPOLOGY, play_roles
 
 NODES = ("node1", "node2", "node3")
-PATIENCE = 600
-ROLES = """
-- name: Build
-  hosts: nodes
-  gather_facts: false
-  roles: [{roles}]
-"""
-BOTH = "netwright.docknet.evpn, netwright.docknet.topology"
+BOTH = ("netwright.docknet.evpn", TOPOLOGY)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def document(control):
@@ -38,43 +34,17 @@ def fixture_lab():
         yield lab
 
 
-@pytest.fixture(name="play", scope="module")
-def fixture_play(lab, tmp_path_factory):
+@pytest.fixture(name="changes", scope="module")
+def fixture_changes(lab, tmp_path_factory):
+    """Play both roles, or some; the number of changes on all hosts."""
     home = tmp_path_factory.mktemp("home")
-    (home / "hosts.yml").write_text(lab.inventory())
 
-    def play(control, roles=BOTH, **variables):
-        (home / "play.yml").write_text(ROLES.format(roles=roles))
-        (home / "vars.yml").write_text(yaml.safe_dump({"docknet_topology": document(control), **variables}))
-        command = [sys.executable, "-m", "ansible", "playbook", "play.yml", "-i", "hosts.yml", "-e", "@vars.yml"]
-        done = subprocess.run(
-            command,
-            env={**os.environ, "HOME": str(home), "ANSIBLE_NOCOLOR": "1"},
-            cwd=home,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout[-6000:] + done.stderr
-        return sum(int(count) for count in re.findall(r"changed=(\d+)", done.stdout))
+    def once(control, roles=BOTH, **variables):
+        run = play_roles(home, lab.inventory(), roles, docknet_topology=document(control), **variables)
+        assert run.code == 0, run.text
+        return sum(run.changed.values())
 
-    return play
-
-
-class Flow:
-    """A ping every 10 ms from c1 to c3, from its making on; `end` gives how many were sent and how many of them lost."""
-
-    def __init__(self, lab):
-        command = ["ip", "netns", "exec", "c1", "ping", "-q", "-i0.01", "c3"]
-        script = '"$@" & read -r _; kill -INT $!; wait $!'  # nsenter hands on no signals
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self.process = lab.hosts["node1"].popen(["sh", "-c", script, "sh", *command], **pipes)
-
-    def end(self):
-        said = self.process.communicate("\n", timeout=60)[0]
-        sent, received = re.search(r"(\d+) packets transmitted, (\d+) received", said).groups()
-        return int(sent), int(sent) - int(received)
+    return once
 
 
 def entries(lab, name="node1"):
@@ -86,42 +56,71 @@ def reaches(lab, name):
     return lab.hosts["node2"].run(words, check=False).returncode == 0
 
 
-def until(condition, what):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
+def inside(lab, number, *words):
+    return lab.hosts[f"node{number}"].run(["ip", "netns", "exec", f"c{number}", *words])
 
 
-def test_from_static_to_evpn_and_back(lab, play):
-    play("static", "netwright.docknet.topology")
+def the_bridge(lab, name):
+    (bridge,) = json.loads(lab.hosts[name].run(["ip", "-j", "-d", "link", "show", "type", "bridge"]).stdout)
+    return bridge
+
+
+def test_from_static_to_evpn(lab, changes):
+    changes("static", [TOPOLOGY])
     assert reaches(lab, "c1") and reaches(lab, "c3")
-
-    there = Flow(lab)
-    play("evpn")
-    until(lambda: "extern_learn" in entries(lab), "BGP has told where c3 is")
-    time.sleep(1)
-    sent, lost = there.end()
-    print(f"static -> evpn: {lost} of {sent} lost")
-    assert sent > 100 and lost <= 100, "what a second has, at most"
+    with flow(lab.hosts["node1"], "c1", "c3") as there:
+        changes("evpn")
+        wait(lambda: "extern_learn" in entries(lab), "BGP has told where c3 is")
+        time.sleep(1)
+    print(f"static -> evpn: {there}")
+    assert there.sent > 100 and there.lost <= 100, "what a second has, at most"
     assert " static" not in entries(lab), "none of ours is left"
-    assert play("evpn") == 0, "the second run changes nothing"
+    assert changes("evpn") == 0, "the second run changes nothing"
 
-    # A container that is no document's appears on the others without any run there.
-    lab.hosts["node2"].run(["ip", "-n", "c2", "address", "add", "10.0.1.200/24", "dev", "eth0"])
-    lab.hosts["node2"].run(["ip", "-n", "c2", "link", "set", "eth0", "address", "02:00:00:00:00:c8"])
+
+def test_who_was_silent_for_long_is_found_by_flooding(lab, changes):
+    """The bridge forgets him, and so BGP does. By the run that is after eleven days; here it is after a second."""
+    bridge, node3 = the_bridge(lab, "node3"), lab.hosts["node3"]
+    assert bridge["linkinfo"]["info_data"]["ageing_time"] == 100_000_000, "hundredths of a second"
+    mac = inside(lab, 3, "cat", "/sys/class/net/eth0/address").stdout.strip()
+    table = ["bridge", "fdb", "show", "br", bridge["ifname"]]
+
+    def patience(hundredths):
+        node3.run(["ip", "link", "set", bridge["ifname"], "type", "bridge", "ageing_time", str(hundredths)])
+
+    def forgotten():
+        patience(100)
+        wait(lambda: mac not in node3.run(table).stdout, "its own bridge has forgotten c3")
+        wait(lambda: mac not in entries(lab) + entries(lab, "node2"), "BGP has taken it back")
+        patience(30000)
+
+    wait(lambda: mac in entries(lab), "c3 is known on node1")
+    forgotten()
+    inside(lab, 2, "ip", "neigh", "flush", "dev", "eth0")
+    wait(lambda: reaches(lab, "c3"), "who asks for it is answered")
+    wait(lambda: mac in entries(lab), "and all know it again")
+    forgotten()
+    wait(lambda: reaches(lab, "c3"), "so is who knows its address still")
+    assert changes("evpn") > 0
+    assert the_bridge(lab, "node3")["linkinfo"]["info_data"]["ageing_time"] == 100_000_000
+
+
+def test_a_container_of_no_document_appears_on_the_others_without_any_run_there(lab):
+    inside(lab, 2, "ip", "address", "add", "10.0.1.200/24", "dev", "eth0")
+    inside(lab, 2, "ip", "link", "set", "eth0", "address", "02:00:00:00:00:c8")
     stranger = ["ip", "netns", "exec", "c1", "ping", "-c1", "-W1", "10.0.1.200"]
-    until(lambda: lab.hosts["node1"].run(stranger, check=False).returncode == 0, "the new one is found")
-    until(lambda: "02:00:00:00:00:c8" in entries(lab), "and known")
+    wait(lambda: lab.hosts["node1"].run(stranger, check=False).returncode == 0, "the new one is found")
+    wait(lambda: "02:00:00:00:00:c8" in entries(lab), "and known")
 
-    # Back: the daemon takes its entries with it, and the run that follows puts ours.
-    back = Flow(lab)
-    play("static", docknet_evpn_state="absent")
-    time.sleep(1)
-    sent, lost = back.end()
-    print(f"evpn -> static: {lost} of {sent} lost")
-    assert sent > 100
-    assert lost < sent, "it goes on"
+
+def test_and_back(lab, changes):
+    """The daemon takes its entries with it, and the run that follows puts ours."""
+    with flow(lab.hosts["node1"], "c1", "c3") as back:
+        changes("static", docknet_evpn_state="absent")
+        time.sleep(1)
+    print(f"evpn -> static: {back}")
+    assert back.sent > 100
+    assert back.lost < back.sent, "it goes on"
     assert "extern_learn" not in entries(lab)
     assert reaches(lab, "c1") and reaches(lab, "c3")
-    assert play("static", docknet_evpn_state="absent") == 0
+    assert changes("static", docknet_evpn_state="absent") == 0
