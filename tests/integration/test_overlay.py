@@ -266,7 +266,7 @@ def test_a_fourth_host_and_a_move(play, lab, net):
         assert now.addresses["b5"] == old, "it keeps its addresses"
         for name in ("a1", "b1", "c1", "d1"):
             for address in old:
-                assert now.pings(name, address), f"from {name}"
+                assert now.pings(name, address, "-W1"), f"the first one from {name}, within a second"
     assert four.unhurt and six.unhurt, (four, six)
     for host in ("node1", "node3"):
         strange = [
