@@ -21,7 +21,8 @@ from ansible_collections.netwright.docknet.plugins.module_utils._kernel.neighbou
     forward_messages,
     neighbour_message,
 )
-from ansible_collections.netwright.docknet.plugins.module_utils._model.link import Link
+from ansible_collections.netwright.docknet.plugins.module_utils._kernel.rtnetlink import RTM_NEWROUTE, route_message
+from ansible_collections.netwright.docknet.plugins.module_utils._model.link import Link, LinkKey, LinkRoute, Other
 from ansible_collections.netwright.docknet.plugins.module_utils._model.plan import World
 from ansible_collections.netwright.docknet.plugins.module_utils._model.state import (
     Allocation,
@@ -41,6 +42,7 @@ TYPE_2, TYPE_3 = 39, 19
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sizes", help="HOSTSxCONTAINERS,...")
+    parser.add_argument("--mode", choices=("vxlan", "host-gw"), default="vxlan")
     options = parser.parse_args()
     sizes = [tuple(map(int, one.split("x"))) for one in options.sizes.split(",")] if options.sizes else SIZES
     titles = (
@@ -58,11 +60,11 @@ def main() -> None:
     )
     print(("{:>10} " * len(titles)).format(*titles))
     for hosts, containers in sizes:
-        print(("{:>10} " * len(titles)).format(*simulate(hosts, containers)))
+        print(("{:>10} " * len(titles)).format(*simulate(hosts, containers, options.mode)))
 
 
-def simulate(hosts: int, containers: int) -> list[str]:
-    raw, peers = document(hosts, containers), addresses(hosts)
+def simulate(hosts: int, containers: int, mode: str) -> list[str]:
+    raw, peers = document(hosts, containers, mode), addresses(hosts)
     start = time.process_time()
     leases = choose(raw, [told(host, address) for host, address in peers.items()])
     chosen = time.process_time() - start
@@ -77,7 +79,8 @@ def simulate(hosts: int, containers: int) -> list[str]:
     }
     start = time.process_time()
     design = prepare(params)
-    world = World(surroundings=around("h0", peers))
+    uplink = Link(LinkKey(None, "eth0"), data=Other("device"), mtu=1500, up=True, routes=frozenset())
+    world = World(links={uplink.key: uplink}, surroundings=around("h0", peers))
     wanted = design.wanted(world)
     todo = plan(wanted, world, assume=True)
     cold = time.process_time() - start
@@ -90,13 +93,18 @@ def simulate(hosts: int, containers: int) -> list[str]:
     neighbours = [each for link in links for each in link.neighbours or ()]
     messages = [each for one in forwards for each in forward_messages(1, True, one)]
     messages += [neighbour_message(1, True, one) for one in neighbours]
+    # Those of the host itself: what is in its containers does not grow.
+    routes = [one.value.route for one in wanted if isinstance(one.value, LinkRoute) and one.value.link.netns is None]
+    messages += [route_message(RTM_NEWROUTE, 1, one) for one in routes]
     state = next(one.value for one in wanted if isinstance(one.value, State))
     assert not left.operations, left.operations[:3]
-    assert len(forwards) == (hosts - 1) * containers
+    assert len(forwards) == (hosts - 1) * containers * (mode == "vxlan") and len(routes) == (hosts - 1) * (
+        mode == "host-gw"
+    )
     return [
         str(hosts),
         str(containers),
-        str(len(forwards) + len(neighbours)),
+        str(len(forwards) + len(neighbours) + len(routes)),
         size(sum(16 + len(one.payload) for one in messages)),
         size(len(json.dumps(params))),
         size(len(encode(state))),
@@ -112,8 +120,9 @@ def size(count: float) -> str:
     return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
-def document(hosts: int, containers: int) -> dict[str, Any]:
-    network = {"driver": "overlay", "ipam": {"config": [{"subnet": "10.0.0.0/12"}]}}
+def document(hosts: int, containers: int, mode: str) -> dict[str, Any]:
+    subnet = {"config": [{"subnet": "10.0.0.0/12"}]}
+    network = {"driver": "overlay", "driver_opts": {"mode": mode}, "ipam": subnet}
     places = {
         f"c{host}-{number}": {"host": f"h{host}", "networks": ["net"]}
         for host in range(hosts)

@@ -19,7 +19,6 @@ from typing import Any, Optional
 from .._model.errors import Missing
 from .._model.link import Network
 from .._model.state import Allocation, Lease, NetworkLease, Surroundings
-from .._model.statefile import encode_slices
 from .._model.topology import EVERYWHERE, ContainerSpec, Document
 from . import overlay, wireguard
 from .addresses import shim_of
@@ -160,7 +159,7 @@ def network(name: str, host: str, chosen: Allocation) -> dict[str, Any]:
         "host_shim": [*addresses(shim)],
         "vni": given.vni,
         "mtu": given.mtu,
-        **({"slices": encode_slices(given.slices)} if given.slices else {}),
+        **({"slices": [str(one) for one in given.slices.get(host, ())]} if given.slices else {}),
     }
 
 

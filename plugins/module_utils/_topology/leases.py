@@ -20,7 +20,6 @@ from .._model.errors import Conflict
 from .._model.link import Address
 from .._model.plan import World
 from .._model.state import Allocation, Lease, NetworkLease, Underlay
-from .._model.statefile import decode_slices
 from .._model.topology import Document
 from .._model.vxlan import Vxlan
 from .._model.wireguard_key import PublicKey
@@ -51,7 +50,10 @@ def leases(reports: Iterable[Mapping[str, Any]]) -> Leases:
         for name, one in report.get("networks", {}).items() if report.get("host") else ():
             own = {address.version: address for address in map(ip_address, one.get("host_shim", ()))}
             endpoints[(shim_of(report["host"]), name)] = Lease(own.get(4), own.get(6))
-            networks.setdefault(name, network(one))
+            lease = networks.setdefault(name, network(one))
+            if one.get("slices"):
+                mine = {report["host"]: tuple(map(ip_network, one["slices"]))}
+                networks[name] = replace(lease, slices={**lease.slices, **mine})
         for name, one in report.get("containers", {}).items():
             for of, has in one.get("networks", {}).items():
                 four, six = (has.get(word) and ip_address(has[word]) for word in ("ipv4_address", "ipv6_address"))
@@ -64,8 +66,7 @@ def network(words: Mapping[str, Any]) -> NetworkLease:
     gateways = {
         subnet: one for one in map(ip_address, words.get("gateways", ())) for subnet in subnets if one in subnet
     }
-    slices = decode_slices(words.get("slices", {}))
-    return NetworkLease("", subnets, gateways, vni=words.get("vni"), mtu=words.get("mtu"), slices=slices)
+    return NetworkLease("", subnets, gateways, vni=words.get("vni"), mtu=words.get("mtu"))
 
 
 def told(document: Document, host: Optional[str], known: Allocation, given: Leases) -> Allocation:

@@ -26,13 +26,10 @@ from .._model.topology import NetworkSpec
 from .normalise import default_metric
 from .site import Endpoint, Remote, Site
 
-# Of a /16, a /24 for each of 256 hosts. A smaller subnet is divided in half: 16 hosts with 16 addresses of a /24.
-BITS = 8
-
 
 def length(whole: Network) -> int:
-    """The prefix length of the slices of a subnet."""
-    return whole.prefixlen + min(BITS, (whole.max_prefixlen - whole.prefixlen) // 2)
+    """The prefix length of the slices of a subnet: there are as many of them as addresses in each. Of a /16, 256 /24s."""
+    return whole.prefixlen + (whole.max_prefixlen - whole.prefixlen) // 2
 
 
 def share(whole: Network, hosts: Sequence[str], had: Mapping[str, Collection[Network]]) -> dict[str, Network]:

@@ -17,7 +17,6 @@ from .._model.hosts import HostsKey
 from .._model.link import Address, Link, LinkKey, LinkRoute
 from .._model.plan import Question, Wanted, World
 from .._model.state import Allocation, NetworkLease, State
-from .._model.statefile import encode_slices
 from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, ContainerSpec, Document
 from .._model.wireguard_key import PublicKey
 from . import container, network, normalise, overlay, publication, slices, wireguard
@@ -188,7 +187,7 @@ def report(site: Site) -> dict[str, Any]:
             "subnets": [str(subnet) for subnet in site.given(one.name).subnets],
             "gateways": [str(gateway) for gateway in site.given(one.name).gateways.values()],
             "host_shim": [str(address) for address in site.given(one.name).shim.values()],
-            **(between_hosts(site.given(one.name)) if one.driver == "overlay" else {}),
+            **(between_hosts(site.given(one.name), site.host) if one.driver == "overlay" else {}),
         }
         for one in site.networks
     }
@@ -201,8 +200,9 @@ def report(site: Site) -> dict[str, Any]:
     }
 
 
-def between_hosts(given: NetworkLease) -> dict[str, Any]:
-    return {"vni": given.vni, "mtu": given.mtu, **({"slices": encode_slices(given.slices)} if given.slices else {})}
+def between_hosts(given: NetworkLease, host: Optional[str]) -> dict[str, Any]:
+    mine = [str(one) for one in given.slices.get(host or "", ())]
+    return {"vni": given.vni, "mtu": given.mtu, **({"slices": mine} if given.slices else {})}
 
 
 def report_container(site: Site, one: ContainerSpec) -> dict[str, Any]:

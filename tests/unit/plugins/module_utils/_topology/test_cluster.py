@@ -209,3 +209,20 @@ def test_a_part_of_the_hosts_moves_nobody(first, more):
         name: before[name] for name in before if name in after
     }
     assert len(set(everybody.values())) == len(everybody)
+
+
+def test_slices_are_chosen_once_and_kept_by_who_stays():
+    raw = document({"web": "node1", "db": "node2"}, net={"driver": "overlay", "driver_opts": {"mode": "host-gw"}})
+    reports = choose(raw, [says("node1"), says("node2")])
+    assert [net(reports, host)["slices"] for host in HOSTS[:2]] == [["10.1.0.0/24"], ["10.1.1.0/24"]]
+    assert [net(reports, host)["vni"] for host in HOSTS[:2]] == [None, None]
+    assert addresses(reports) == {"web": "10.1.0.2", "db": "10.1.1.0"}
+    known = {host: taken(reports, host, raw) for host in HOSTS[:2]}
+    assert known["node1"].networks["net"].slices == known["node2"].networks["net"].slices
+    moved = document({"log": "node3", "db": "node2", "web": "node2"}, net=raw["networks"]["net"])
+    later = choose(moved, [says(host, known.get(host)) for host in HOSTS])
+    assert net(later, "node2")["slices"] == ["10.1.1.0/24"], "it has had that"
+    assert net(later, "node3")["slices"] == ["10.1.0.0/24"], "free again"
+    assert addresses(later) == {"web": "10.1.0.2", "db": "10.1.1.0", "log": "10.1.0.3"}
+    silent = choose(moved, [says("node3"), says("node1", known["node1"])])
+    assert net(silent, "node3")["slices"] == ["10.1.0.0/24"], "of node2 node1 knows"
