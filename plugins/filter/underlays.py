@@ -9,7 +9,7 @@ name: underlays
 short_description: The addresses at which hosts reach each other
 version_added: 0.3.0
 description:
-  - For each host its C(docknet_underlay); else its C(ansible_host), where that is an address; else the address of its default route, where facts
+  - For each host its C(docknet_underlay); else its C(ansible_host), or its name, where that is an address; else the address of its default route, where facts
     of the host were gathered.
   - A host of which none of these is known is left out.
 options:
@@ -42,12 +42,12 @@ _value:
 from ipaddress import ip_address
 
 
-def address_of(variables):
-    """The host's address, or ''."""
+def address_of(host, variables):
+    """The host's address, or ''. One without `ansible_host` may be called by its address."""
     if variables.get("docknet_underlay"):
         return str(variables["docknet_underlay"])
-    if is_address(variables.get("ansible_host")):
-        return str(variables["ansible_host"])
+    if is_address(variables.get("ansible_host", host)):
+        return str(variables.get("ansible_host", host))
     facts = variables.get("ansible_facts", {})
     found = (facts.get(name, {}).get("address") for name in ("default_ipv4", "default_ipv6"))
     return next(filter(None, found), "")
@@ -61,7 +61,7 @@ def is_address(text):
 
 
 def underlays(hosts, hostvars):
-    known = ((host, address_of(hostvars[host])) for host in hosts if host in hostvars)
+    known = ((host, address_of(host, hostvars[host])) for host in hosts if host in hostvars)
     return {host: address for host, address in known if address}
 
 
