@@ -133,7 +133,8 @@ def judge(module: Module, got: dict[str, Any]) -> None:
         same(name, before)
 
     foreseen("create", "before")
-    assert [(action["action"], action["object"]) for action in got["create"]["actions"]] == list(module.actions)
+    done = [(action["action"], action["object"]) for action in got["create"]["actions"]]
+    assert done == list(module.actions), got["create"]["actions"]
     made = got["create"][module.returned][0]
     assert {name: made.get(name) for name in module.result} == module.result
     quiet("repeat")

@@ -39,6 +39,7 @@ MODULE = Module(
     create=BRIDGE,
     actions=[
         ("create", "link br.0"),
+        ("set", "link br.0"),  # its MTU, before a port with less
         ("set", "link br.0"),
         ("set", "link p0"),
         ("set", "link p1"),
