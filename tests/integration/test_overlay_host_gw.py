@@ -192,6 +192,19 @@ def test_who_is_not_of_the_network_does_not_come_in(net, lab):
     assert node1.run(["ping", "-c1", "-W2", to], check=False).returncode == 0, "its own host does"
 
 
+def test_nobody_of_another_network_comes_in(net, lab):
+    """A container of another network, with an address of this one: its own host lets it through nowhere."""
+    forged, to = address(net, "a1"), address(net, "b1")
+    net.run("a4", "ip", "address", "add", f"{forged}/32", "dev", "lo")
+    try:
+        with sniffed(lab.hosts["node2"]) as seen:
+            assert not net.pings("a4", to, "-I", forged)
+        assert not pings(seen), "it does not leave node1"
+        assert net.pings("a1", to, "-I", forged), "whose it is comes through"
+    finally:
+        net.run("a4", "ip", "address", "del", f"{forged}/32", "dev", "lo")
+
+
 def test_a_move_keeps_the_address_and_loses_nothing_of_others(play, lab, net):
     """b3 goes from node2 to node3, whose slice its address is not of: every host has a route to it alone."""
     old = address(net, "b3")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from .._model.errors import Conflict
-from .._model.link import Link, LinkKey, LinkRoute, Network, Route
+from .._model.link import Link, LinkRoute, Network
 from .._model.namespace import NetnsRef
 from .._model.plan import Operation, Question, Wanted, World
 from .draft import Draft
@@ -42,8 +42,9 @@ def finish(draft: Draft) -> None:
     holders = holders_of(draft.world)
     for one in added:
         link, route = one.value
-        for other in sorted(holders.get((link.netns, route.to, route.metric), {}).keys() - {link}, key=str):
-            why = f"the route {route} cannot be made: one to there with this metric is there through {other}"
+        for other in sorted(holders.get((link.netns, route.to, route.metric), set()) - {one.value}, key=str):
+            by = f" via {other.route.via}" if other.route.via and other.link == link else ""
+            why = f"the route {route} cannot be made: one to there with this metric is there{by} through {other.link}"
             raise Conflict(one.what, why, "remove it, or give another metric")
     make_way(draft, added)
 
@@ -55,19 +56,19 @@ def make_way(draft: Draft, added: list[Operation]) -> None:
     early = {one.value.key for one in draft.operations if isinstance(one.value, Link) and one.first}
     for one in added:
         link, new = one.value
-        for other, old in holders.get((link.netns, new.to, new.metric), {}).items():
-            gone = other not in draft.world.links and other not in early
-            if gone and LinkRoute(other, old) not in going:
+        for old in sorted(holders.get((link.netns, new.to, new.metric), set()), key=str):
+            gone = old.link not in draft.world.links and old.link not in early
+            if gone and old not in going:
                 reason = f"its place is for the one through {link.name}"
-                draft.operations.append(Operation("remove", LinkRoute(other, old), reason, one.what))
+                draft.operations.append(Operation("remove", old, reason, one.what))
 
 
-def holders_of(world: World) -> dict[Slot, dict[LinkKey, Route]]:
+def holders_of(world: World) -> dict[Slot, set[LinkRoute]]:
     """The kernel takes one route to one place with one metric (IPv4; of IPv6's we make no more either)."""
-    found: dict[Slot, dict[LinkKey, Route]] = {}
+    found: dict[Slot, set[LinkRoute]] = {}
     for link in world.links.values():
         for route in (link.routes or frozenset()) | (link.gateways or frozenset()):
-            found.setdefault((link.key.netns, route.to, route.metric), {})[link.key] = route
+            found.setdefault((link.key.netns, route.to, route.metric), set()).add(LinkRoute(link.key, route))
     return found
 
 

@@ -149,6 +149,14 @@ def _forward() -> list[tuple[str, str]]:
         ("forward", f"iifname @{SEGMENTS} udp dport {PORT} {VNI} @{VNIS} drop"),
         # Transit traffic is not ours.
         ("forward", f"iifname != @{SEGMENTS} oifname != @{SEGMENTS} return"),
+        # Who is on another network is nobody of such a one, whatever his packets say.
+        *(
+            (
+                "forward",
+                f"iifname @{SEGMENTS} {family} saddr . {family} daddr @between_{family} fib saddr . iif oif missing drop",
+            )
+            for family in ADDRESSES
+        ),
         ("forward", "iifname . oifname @within goto pass"),
         # From one host of a network to another.
         *(

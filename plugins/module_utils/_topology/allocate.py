@@ -22,7 +22,7 @@ from .addresses import Space, choose, elsewhere, endpoints, shim_of
 from .document import read
 from .ports import choose_ports, wishes_of
 from .site import DEFAULT_SPEC, VERSIONS, Site
-from .slices import is_part, share
+from .slices import share
 
 GIVE_ONE = "give it one that is free as ipam.config.subnet"
 
@@ -122,6 +122,7 @@ class Networks:
             others = [subnet for mine in self.settled.values() for subnet in mine.values()]
             others += [subnet for subnet, _who in pools.elsewhere(self.around, self.document.name, device)]
             others += lan_subnets(self.around)
+            others += self.around.routed if network.by_slices else ()
             others += self.known.networks.get(DEFAULT_BRIDGE, NetworkLease()).subnets
             found = pools.free(self.candidates(network, version), [*others, *self.fresh.values()], self.around.servers)
             if found is None and network.name in self.used:
@@ -183,13 +184,23 @@ class Networks:
 
     def slices(self, network: NetworkSpec, spaces: Iterable[Space]) -> dict[str, tuple[Network, ...]]:
         """What each of its hosts has of it: as all were told, else as it was."""
-        had = {**self.had(network).slices, **self.told.get(network.name, NetworkLease()).slices}
+        had = self.slices_had(network)
+        # Where the document names no hosts, there is one.
+        hosts = self.document.hosts_of(network.name) or ("",)
         found: dict[str, tuple[Network, ...]] = {}
         for space in spaces:
-            space.slices = share(space.range, self.document.hosts_of(network.name), had)
+            space.slices = share(space.range, hosts, had)
             for host, part in space.slices.items():
                 found[host] = (*found.get(host, ()), part)
         return found
+
+    def slices_had(self, network: NetworkSpec) -> dict[str, tuple[Network, ...]]:
+        return {**self.had(network).slices, **self.told.get(network.name, NetworkLease()).slices}
+
+    def is_slice(self, network: NetworkSpec, other: Network) -> bool:
+        """Whether a route is the network's own: to what another host has of it, or to somebody who is not where his address is from."""
+        alone = network.by_slices and other.prefixlen == other.max_prefixlen
+        return alone or any(other in parts for parts in self.slices_had(network).values())
 
     def mtu(self, network: NetworkSpec) -> int:
         """Of an overlay: what is said, else what fits into the underlay of all its hosts, as far as that is known here."""
@@ -239,7 +250,7 @@ class Networks:
             else:
                 self.warnings.append(f"{where}: subnet {subnet}, which it has had, overlaps {who} now; {GIVE_ONE}")
         for other in self.around.routed:
-            if pools.overlap(subnet, other) and not (network.by_slices and is_part(other, subnet)):
+            if pools.overlap(subnet, other) and not self.is_slice(network, other):
                 self.warnings.append(
                     f"{where}: subnet {subnet} overlaps {other}, to which this host has a route by a next hop"
                 )
@@ -273,6 +284,10 @@ class Networks:
                 self.errors.append(Missing(network.what, why, out))
             return None
         lease = next(iter(fitting.values()))
+        if lease.vni is not None or lease.slices:
+            why = f'"{network.device or network.name}" is an overlay, which is of one topology alone'
+            self.errors.append(Conflict(network.what, why, "put these containers into that topology"))
+            return None
         said = [
             pool
             for name, topology, other in there.values()

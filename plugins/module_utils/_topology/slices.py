@@ -9,7 +9,7 @@
 Each host has a slice, from which its containers' addresses are chosen, and every other host a route to it by that host's
 address on the underlay. A container may have an address of another's slice (it was moved, or the document says so): it has
 a route of its own then. Containers themselves send all that is for the subnet to the gateway, which is the same on every
-host: nothing in them changes, wherever another one is. So every route to a part of such a subnet is the network's own.
+host: nothing in them changes, wherever another one is.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def routes(site: Site, network: NetworkSpec) -> Iterator[LinkRoute]:
     """To the other hosts' slices, and to whatever is not on the host whose slice its address is of. Errors: Missing, Conflict."""
     given = site.given(network.name)
     for host, parts in given.slices.items():
-        if host != site.host:
+        if host != (site.host or ""):
             for part in parts:
                 yield to_peer(site, network, host, part)
     for remote in site.remotes(network.name):
@@ -81,6 +81,8 @@ def to_peer(site: Site, network: NetworkSpec, host: str, to: Network) -> LinkRou
     what, vxlan = network.what, "or use mode vxlan, which passes through routers"
     if way is None:
         raise Missing(what, f"this host has no route to {via}, host {host}", "give it one, or correct docknet_underlay")
+    if way.source == via:
+        raise Conflict(what, f"{via} is this host's own address, and {host}'s too", "correct docknet_underlay")
     if way.via is not None:
         why = f"mode host-gw needs hosts on one link, and {host} ({via}) is behind the router {way.via}"
         raise Conflict(what, why, f"put them on one, {vxlan}")
@@ -104,7 +106,8 @@ def halves(endpoint: Endpoint) -> Iterator[LinkRoute]:
     """By its gateway to all of the subnet: both halves come before the whole, which is on its link."""
     for version, mine in endpoint.addresses.items():
         gateway, metric = endpoint.given.gateways.get(mine.network), default_metric(version)
-        if gateway is not None and mine.network.prefixlen < mine.network.max_prefixlen:
+        # With room for two there is nobody else, and the gateway would be a half.
+        if gateway is not None and mine.network.max_prefixlen - mine.network.prefixlen >= 2:
             # Without it a gateway of IPv6 would be one beyond itself.
             yield LinkRoute(endpoint.key, Route(ip_network(gateway), None, metric))
             for half in mine.network.subnets():
@@ -115,18 +118,33 @@ def halves(endpoint: Endpoint) -> Iterator[LinkRoute]:
 
 
 def old(
-    given: Iterable[Allocation], netns: Collection[Optional[str]], kept: set[LinkRoute], world: World
+    given: Iterable[Allocation],
+    peers: Collection[Address],
+    netns: Collection[Optional[str]],
+    kept: set[LinkRoute],
+    world: World,
 ) -> list[LinkRoute]:
-    """Routes to parts of the subnets that are not wanted any more, in the host's namespace and `netns`."""
-    subnets = {subnet for one in given for lease in one.networks.values() if lease.slices for subnet in lease.subnets}
-    found = [
+    """Routes of networks, as they were and are, that are not wanted any more: in the host's namespace and `netns`.
+
+    `peers`: by whom they went and go. Routes of others to a part of a subnet are not among them.
+    """
+    leases = [lease for one in given for lease in one.networks.values() if lease.slices]
+    found = {
         LinkRoute(link.key, route)
-        for link in (world.links.values() if subnets else ())
-        if link.key.netns is None or link.key.netns in netns
+        for link in (world.links.values() if leases else ())
         for route in link.routes or ()
-        if any(is_part(route.to, subnet) for subnet in subnets)
-    ]
-    return sorted((one for one in found if one not in kept), key=str)
+        for lease in leases
+        if any(is_part(route.to, subnet) for subnet in lease.subnets)
+        if (link.key.netns in netns and is_inside(route, lease))
+        or (link.key.netns is None and (route.via in peers or link.key.name == lease.device))
+    }
+    return sorted(found - kept, key=str)
+
+
+def is_inside(route: Route, lease: NetworkLease) -> bool:
+    """Whether it may be a container's: by a gateway, or to it."""
+    gateways = lease.gateways.values()
+    return route.via in gateways or any(route.to == ip_network(one) for one in gateways)
 
 
 def is_part(one: Network, whole: Network) -> bool:

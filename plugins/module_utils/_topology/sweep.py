@@ -59,11 +59,15 @@ def is_own(owner: str, route: SourceRoute, world: World) -> bool:
 def meanwhile(saved: State, state: State, lost: Mapping[tuple[str, str], Lease]) -> State:
     """What is saved while things go that nothing on the host marks as this topology's: a run that dies must not forget them."""
     endpoints = {**saved.allocation.endpoints, **state.allocation.endpoints, **lost}
-    # Routes to parts of a network's subnet are its own for as long as the parts are known.
+    # Routes to parts of a network's subnet are known as its own by what it was given.
     networks = {**state.allocation.networks}
     for name, one in saved.allocation.networks.items():
         if one.slices:
-            networks[name] = replace(networks.get(name, one), slices=one.slices)
+            new = networks.get(name, one)
+            subnets = tuple(dict.fromkeys((*new.subnets, *one.subnets)))
+            networks[name] = replace(
+                new, subnets=subnets, gateways={**one.gateways, **new.gateways}, slices={**one.slices, **new.slices}
+            )
     allocation = replace(state.allocation, endpoints=endpoints, networks=networks)
     attached = tuple(dict.fromkeys((*state.attached, *saved.attached)))
     # A WireGuard still looks for the others where they were.

@@ -86,7 +86,8 @@ class Topology:
         found += [self.wish(f"topology {value.owner}", value) for value in follow(site, earlier)]
         routes = {value for _what, value in values if isinstance(value, LinkRoute)}
         places = {one.netns for one in site.containers}
-        routes_left = slices.old((earlier, site.allocation), places, routes, world)
+        hosts = {*site.peers.values(), *site.peers_before.values()}
+        routes_left = slices.old((earlier, site.allocation), hosts, places, routes, world)
         old = [*gone(site.owner, [value for _what, value in values], world), *routes_left]
         found += [self.wish(f"topology {site.owner}", value, present=False) for value in old]
         bridge: list[Any] = []
@@ -113,7 +114,8 @@ class Topology:
         around = replace(world.surroundings, states=states, inside=inside(self.document, self.host, world))
         saved = world.states.get(name)
         if not self.present:
-            return Site(self.document, self.host, Allocation(), around)
+            before = saved.peers if saved else {}
+            return Site(self.document, self.host, Allocation(), around, peers=self.peers, peers_before=before)
         mtus = {key.name: link.mtu for key, link in world.links.items() if key.netns is None and link.mtu}
         around = replace(around, vnis=strange_vnis(name, world), underlay=underlay(name, self.host, self.peers, world))
         known = told(self.document, self.host, recall(self.document, self.host, world, saved), self.leases)

@@ -104,7 +104,7 @@ def wishes(raw, host="node1", reached=None, known=None, peers=None, links=()):
     around = Surroundings(reached=NEAR if reached is None else reached)
     world = World(links={one.key: one for one in links}, surroundings=around)
     if known is not None:
-        world.states["shop"] = State("shop", host, raw, known)
+        world.states["shop"] = known if isinstance(known, State) else State("shop", host, raw, known)
     wanted = Topology(read(raw), host, raw, Leases(), peers).wanted(world)
     return [one.value for one in wanted if one.present], [one.value for one in wanted if not one.present]
 
@@ -167,20 +167,81 @@ def test_a_full_slice_takes_from_the_rest():
     }
 
 
-def test_every_other_route_to_a_part_of_the_subnet_goes():
-    slices = {host: (N(f"10.1.{number}.0/24"),) for number, host in enumerate(HOSTS)}
-    known = Allocation({"net": NetworkLease("br-x", (N("10.1.0.0/16"),), slices=slices)})
-    there = [("10.1.1.0/24", "192.0.2.9"), ("10.1.2.0/24", "192.0.2.3"), ("10.2.0.0/16", "192.0.2.9")]
-    eth0 = Link(ETH0, mtu=1500, routes=frozenset(Route(N(to), A(via), 0) for to, via in there))
-    here, gone = wishes(document(), known=known, links=[eth0])
+def state(subnet="10.1.0.0/16", **peers):
+    """What was saved: each host with its slice."""
+    whole = N(subnet)
+    slices = {host: (one,) for host, one in zip(HOSTS, whole.subnets(new_prefix=24))}
+    given = NetworkLease("br-x", (whole,), {whole: whole[1]}, slices=slices)
+    return State("shop", "node1", {}, Allocation({"net": given}), peers={**PEERS, **peers})
+
+
+def seen(key, *pairs):
+    return Link(key, mtu=1500, routes=frozenset(Route(N(to), via and A(via), 0) for to, via in pairs))
+
+
+def test_routes_that_are_not_wanted_go_and_those_of_others_stay():
+    ours = [("10.1.1.0/24", "192.0.2.9"), ("10.1.2.0/24", "192.0.2.3")]
+    theirs = [("10.2.0.0/16", "192.0.2.9"), ("10.1.77.0/24", "192.0.2.77"), ("10.1.78.0/24", None)]
+    here, gone = wishes(document(), known=state(node2=A("192.0.2.9")), links=[seen(ETH0, *ours, *theirs)])
     assert routes(gone) == {"route 10.1.1.0/24 via 192.0.2.9 through eth0"}, "node2 has another address now"
-    absent = document()
-    absent["networks"] = {"net": {}}
-    absent["containers"] = {"web": {"host": "node1", "networks": ["net"]}}
-    here, gone = wishes(absent, known=known, links=[eth0])
+    other = document()
+    other["networks"], other["containers"] = {"net": {}}, {"web": {"host": "node1", "networks": ["net"]}}
+    here, gone = wishes(other, known=state(node2=A("192.0.2.9")), links=[seen(ETH0, *ours, *theirs)])
     assert len(routes(gone)) == 2 and not routes(here)
-    (state,) = (one for one in here if isinstance(one, State))
-    assert state.meanwhile.allocation.networks["net"].slices == slices, "a run that dies does not forget them"
+    (saved,) = (one for one in here if isinstance(one, State))
+    meanwhile = saved.meanwhile.allocation.networks["net"]
+    assert meanwhile.slices and N("10.1.0.0/16") in meanwhile.subnets, "a run that dies does not forget them"
+
+
+def test_another_subnet_takes_the_routes_of_the_one_before():
+    ours = [("10.1.1.0/24", "192.0.2.2"), ("10.1.2.7/32", "192.0.2.2")]
+    inside = [
+        ("10.1.0.0/17", "10.1.0.1"),
+        ("10.1.128.0/17", "10.1.0.1"),
+        ("10.1.0.1/32", None),
+        ("10.1.9.0/24", "10.1.0.9"),
+    ]
+    links = [seen(ETH0, *ours), seen(LinkKey("web", "eth0"), *inside)]
+    raw = document("10.5.0.0/16")
+    here, gone = wishes(raw, known=state(), links=links)
+    assert len(routes(gone)) == 2 and len(routes(gone, "web")) == 3, "and not what a user has made in the container"
+    (saved,) = (one for one in here if isinstance(one, State))
+    _here, gone = wishes(raw, known=saved.meanwhile, links=links)
+    assert len(routes(gone)) == 2 and len(routes(gone, "web")) == 3, "a run that was killed is made up for"
+
+
+def test_without_hosts_there_is_one():
+    raw = document(places={"web": None, "db": None})
+    for one in raw["containers"].values():
+        del one["host"]
+    here, _gone = wishes(raw, host=None)
+    assert not routes(here) and len(routes(here, "web")) == 3
+    (saved,) = (one for one in here if isinstance(one, State))
+    assert saved.allocation.networks["net"].slices == {"": (N("10.1.0.0/24"),)}
+
+
+def test_two_addresses_are_the_gateway_and_a_container():
+    raw = document("10.1.0.0/31", places={"web": "node1"})
+    here, _gone = wishes(raw)
+    assert not routes(here, "web")
+
+
+def test_a_route_of_others_is_no_place_to_choose():
+    raw = document()
+    del raw["networks"]["net"]["ipam"]
+    around = Surroundings(reached=NEAR, routed=(N("10.1.200.0/24"),))
+    wanted = Topology(read(raw), "node1", raw, Leases(), PEERS).wanted(World(surroundings=around))
+    (saved,) = (one.value for one in wanted if isinstance(one.value, State))
+    assert saved.allocation.networks["net"].subnets == (N("10.2.0.0/16"),)
+
+
+def test_a_route_of_others_that_is_in_the_way_is_said():
+    raw = document()
+    around = Surroundings(reached=NEAR, routed=(N("10.1.1.0/24"), N("10.1.77.0/24"), N("10.1.2.7/32")))
+    design = Topology(read(raw), "node1", raw, Leases(), PEERS)
+    design.wanted(World(surroundings=around, states={"shop": state()}))
+    (said,) = design.warnings
+    assert "10.1.77.0/24" in said, "of its own routes nothing is said"
 
 
 def test_answers_by_source_go_by_the_gateway_too():
@@ -196,6 +257,10 @@ def test_answers_by_source_go_by_the_gateway_too():
     "reached, words",
     [
         ({A("192.0.2.1"): NEAR[A("192.0.2.1")]}, "this host has no route to 192.0.2.2, host node2"),
+        (
+            {**NEAR, A("192.0.2.2"): Reached(A("192.0.2.2"), "eth0")},
+            "192.0.2.2 is this host's own address, and node2's too; correct docknet_underlay",
+        ),
         (
             {**NEAR, A("192.0.2.2"): Reached(A("192.0.2.1"), "eth0", A("192.0.2.254"))},
             "mode host-gw needs hosts on one link, and node2 (192.0.2.2) is behind the router 192.0.2.254; "
