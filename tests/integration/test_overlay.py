@@ -21,7 +21,7 @@ import yaml
 from ansible_collections.netwright.docknet.tests.lab.containers import SEND, SERVE, WHOAMI, Containers
 from ansible_collections.netwright.docknet.tests.lab.lab import Lab
 from ansible_collections.netwright.docknet.tests.lab.packets import carried, running, sniffed, wait
-from ansible_collections.netwright.docknet.tests.lab.play import play_roles
+from ansible_collections.netwright.docknet.tests.lab.play import play_roles, topology_player
 
 NODES = ("node1", "node2", "node3", "node4")
 STATE = "/var/lib/docknet/shop.json"
@@ -66,14 +66,7 @@ def fixture_lab():
 
 @pytest.fixture(name="play", scope="module")
 def fixture_play(lab, tmp_path_factory):
-    """Run role topology with a document."""
-    home = tmp_path_factory.mktemp("home")
-
-    def once(raw, *options, inventory=None, state="present", **more):
-        words = {"docknet_topology": raw, "docknet_state": state}
-        return play_roles(home, inventory or lab.inventory(), options=["-v", *options], **words, **more)
-
-    return once
+    return topology_player(tmp_path_factory.mktemp("home"), lab)
 
 
 @pytest.fixture(name="built", scope="module")

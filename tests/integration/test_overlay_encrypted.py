@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.netwright.docknet.tests.lab.lab import Lab
+from ansible_collections.netwright.docknet.tests.lab.packets import sniffed
 from ansible_collections.netwright.docknet.tests.lab.play import play_roles
-from ansible_collections.netwright.docknet.tests.vm.encrypted import pings, sniffed, udp_ports
+from ansible_collections.netwright.docknet.tests.vm.encrypted import pings, udp_ports
 
 NODES = ("node1", "node2")
 DOCUMENT = {

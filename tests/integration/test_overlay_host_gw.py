@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.netwright.docknet.tests.lab.containers import SEND, SERVE, WHOAMI, Containers
 from ansible_collections.netwright.docknet.tests.lab.lab import Lab
 from ansible_collections.netwright.docknet.tests.lab.packets import carried, running, sniffed, wait
-from ansible_collections.netwright.docknet.tests.lab.play import play_roles
+from ansible_collections.netwright.docknet.tests.lab.play import topology_player
 
 pytestmark = pytest.mark.timeout(1800)
 NODES = ("node1", "node2", "node3")
@@ -58,14 +58,7 @@ def fixture_lab():
 
 @pytest.fixture(name="play", scope="module")
 def fixture_play(lab, tmp_path_factory):
-    """Run role topology with a document."""
-    home = tmp_path_factory.mktemp("home")
-
-    def once(raw, *options, inventory=None, state="present", **more):
-        words = {"docknet_topology": raw, "docknet_state": state}
-        return play_roles(home, inventory or lab.inventory(), options=["-v", *options], **words, **more)
-
-    return once
+    return topology_player(tmp_path_factory.mktemp("home"), lab)
 
 
 @pytest.fixture(name="built", scope="module")
@@ -208,6 +201,8 @@ def test_nobody_of_another_network_comes_in(net, lab):
 def test_a_move_keeps_the_address_and_loses_nothing_of_others(play, lab, net):
     """b3 goes from node2 to node3, whose slice its address is not of: every host has a route to it alone."""
     old = address(net, "b3")
+    foretold = play(MOVED, "--check", "--diff")
+    assert foretold.code == 0, foretold.text
     with net.flow("a1", address(net, "b1")) as between, net.flow("c1", address(net, "a3")) as across:
         moved = play(MOVED)
     assert moved.code == 0, moved.text
@@ -216,6 +211,7 @@ def test_a_move_keeps_the_address_and_loses_nothing_of_others(play, lab, net):
     for name in ("a1", "b1", "c1"):
         assert now.pings(name, old), f"from {name}, the first ping"
     assert between.unhurt and across.unhurt, (between, across)
+    assert all(foretold.actions(host) == moved.actions(host) for host in NODES)
     about = re.compile(rf"{re.escape(old)}\b|state routes|service routes|/var/")
     assert all(about.search(one) for one in moved.actions("node1")), moved.actions("node1")
     assert any(f"route {old}/32 via {lab.hosts['node3'].address4}" in one for one in moved.actions("node1"))

@@ -13,11 +13,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from ansible_collections.netwright.docknet.tests.lab.lab import Lab
 
 # Seconds for one run, on a machine that has other things to do, or is emulated (noxfile.py, session vm).
 PATIENCE = 1200 * float(os.environ.get("DOCKNET_PATIENCE", "1"))
@@ -110,3 +111,15 @@ def play_roles(
                 end.cancel()
         errors.seek(0)
         return Run(process.returncode, seen, errors.read())
+
+
+def topology_player(home: Path, lab: Lab) -> Callable[..., Run]:
+    """What runs role topology on a lab: with a document, options of ansible-playbook, another inventory, further variables."""
+
+    def once(
+        raw: Mapping[str, Any], *options: str, inventory: str | None = None, state: str = "present", **more: Any
+    ) -> Run:
+        words = {"docknet_topology": raw, "docknet_state": state}
+        return play_roles(home, inventory or lab.inventory(), options=["-v", *options], **words, **more)
+
+    return once

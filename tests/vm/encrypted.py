@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.cluster import choose
@@ -23,19 +21,6 @@ CALL = """
 import json, sys
 from ansible_collections.netwright.docknet.tests.direct import call
 print(json.dumps(call(sys.argv[1], **json.load(sys.stdin))))
-"""
-# Prints what passes an interface, a frame a line, until its input ends; and then what was already there.
-SNIFF = """
-import select, socket, sys
-listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-listener.bind((sys.argv[1], 0))
-print("ready", flush=True)
-while True:
-    ready = select.select([listener, sys.stdin], [], [])[0]
-    if listener in ready:
-        print(listener.recv(65535).hex(), flush=True)
-    elif sys.stdin in ready:
-        break
 """
 
 
@@ -109,20 +94,6 @@ def pings(host: Host, container: str, address: str, *options: str, patience: flo
 
 def misses(host: Host, container: str, address: str) -> bool:
     return not pings(host, container, address, patience=0)
-
-
-@contextlib.contextmanager
-def sniffed(host: Host, device: str = "eth0") -> Iterator[list[bytes]]:
-    """The frames that pass an interface meanwhile: the list is complete in the end."""
-    frames: list[bytes] = []
-    with host.popen([sys.executable, "-c", SNIFF, device], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert select.select([process.stdout], [], [], PATIENCE)[0]
-        assert process.stdout.readline() == "ready\n"
-        try:
-            yield frames
-        finally:
-            process.stdin.close()
-            frames += [bytes.fromhex(line) for line in process.stdout.read().splitlines()]
 
 
 def udp_ports(frames: Sequence[bytes]) -> set[int]:

@@ -13,12 +13,12 @@ import subprocess
 
 import pytest
 from ansible_collections.netwright.docknet.tests.lab.lab import Lab
+from ansible_collections.netwright.docknet.tests.lab.packets import sniffed
 from ansible_collections.netwright.docknet.tests.vm.encrypted import (
     Build,
     ask,
     misses,
     pings,
-    sniffed,
     udp_ports,
 )
 

@@ -359,6 +359,16 @@ def test_an_external_network_is_joined_without_taking_anybody_s_address():
     assert 'no other topology on this host has a bridge network named "frnt"; there are: front (br-' in said
 
 
+@pytest.mark.parametrize("lease", [{"vni": 4097}, {"slices": {"node1": (N("10.5.0.0/28"),)}}], ids=["vxlan", "host-gw"])
+def test_an_overlay_is_not_joined(lease):
+    theirs = Allocation({"front": NetworkLease("br-x", (N("10.5.0.0/24"),), **lease)})
+    states = {"base": State("base", allocation=theirs)}
+    joined = document([front(external=True)], container("b", "front"), name="joiner")
+    assert '"front" is an overlay, which is of one topology alone' in refused(
+        joined, around=replace(AROUND, states=states)
+    )
+
+
 # -- ports --------------------------------------------------------------------------------------------------------
 
 
