@@ -96,7 +96,10 @@ actions:
   elements: dict
   sample: [{"action": "create", "object": "netns web", "reason": "missing"}]
 topology:
-  description: What the host's part of the topology is - its networks with their subnets, its containers with their addresses and ports.
+  description:
+    - What the host's part of the topology is - its networks with their subnets, its containers with their addresses and ports.
+    - A network of driver C(overlay) also has C(vni) and C(mtu) (bytes), and in mode C(host-gw) C(slices), the parts of its subnets that are this host's.
+    - With encrypted networks there is C(wireguard), the C(public_key) and the C(port) of this host.
   returned: success
   type: dict
   sample:

@@ -18,7 +18,8 @@ from ansible_collections.netwright.docknet.tests.lab.packets import flow, wait
 from ansible_collections.netwright.docknet.tests.lab.play import TOPOLOGY, play_roles
 
 NODES = ("node1", "node2", "node3")
-BOTH = ("netwright.docknet.evpn", TOPOLOGY)
+EVPN = "netwright.docknet.evpn"
+BOTH = (EVPN, TOPOLOGY)
 pytestmark = pytest.mark.timeout(1800)
 
 
@@ -39,8 +40,8 @@ def fixture_changes(lab, tmp_path_factory):
     """Play both roles, or some; the number of changes on all hosts."""
     home = tmp_path_factory.mktemp("home")
 
-    def once(control, roles=BOTH, **variables):
-        run = play_roles(home, lab.inventory(), roles, docknet_topology=document(control), **variables)
+    def once(control, roles=BOTH, options=(), **variables):
+        run = play_roles(home, lab.inventory(), roles, options, docknet_topology=document(control), **variables)
         assert run.code == 0, run.text
         return sum(run.changed.values())
 
@@ -107,20 +108,50 @@ def test_who_was_silent_for_long_is_found_by_flooding(lab, changes):
 
 def test_a_container_of_no_document_appears_on_the_others_without_any_run_there(lab):
     inside(lab, 2, "ip", "address", "add", "10.0.1.200/24", "dev", "eth0")
+    own = inside(lab, 2, "cat", "/sys/class/net/eth0/address").stdout.strip()
     inside(lab, 2, "ip", "link", "set", "eth0", "address", "02:00:00:00:00:c8")
     stranger = ["ip", "netns", "exec", "c1", "ping", "-c1", "-W1", "10.0.1.200"]
     wait(lambda: lab.hosts["node1"].run(stranger, check=False).returncode == 0, "the new one is found")
     wait(lambda: "02:00:00:00:00:c8" in entries(lab), "and known")
+    inside(lab, 2, "ip", "address", "del", "10.0.1.200/24", "dev", "eth0")
+    inside(lab, 2, "ip", "link", "set", "eth0", "address", own)
+
+
+def stand_ins(lab, name="node1"):
+    """The ends that its VXLAN floods to in the daemon's stead."""
+    return {line.split()[4] for line in entries(lab, name).splitlines() if " via " in line}
+
+
+def test_without_the_daemon_it_goes_on_by_flooding(lab, changes):
+    """The daemon takes its entries with it, on all hosts at once."""
+    foretold = changes("evpn", [EVPN], ["--check"], docknet_evpn_state="absent")
+    assert "extern_learn" in entries(lab) and not stand_ins(lab)
+    with flow(lab.hosts["node1"], "c1", "c3") as meanwhile:
+        assert changes("evpn", [EVPN], docknet_evpn_state="absent") == foretold > 0
+        time.sleep(1)
+    print(f"evpn -> nobody: {meanwhile}")
+    assert meanwhile.sent > 100 and meanwhile.lost <= 10, meanwhile
+    assert "extern_learn" not in entries(lab)
+    assert stand_ins(lab) == {lab.hosts[name].address4 for name in ("node2", "node3")}
+    inside(lab, 2, "ip", "neigh", "flush", "dev", "eth0")
+    assert reaches(lab, "c1") and reaches(lab, "c3"), "who is asked for answers, too"
 
 
 def test_and_back(lab, changes):
-    """The daemon takes its entries with it, and the run that follows puts ours."""
     with flow(lab.hosts["node1"], "c1", "c3") as back:
         changes("static", docknet_evpn_state="absent")
-        time.sleep(1)
-    print(f"evpn -> static: {back}")
-    assert back.sent > 100
-    assert back.lost < back.sent, "it goes on"
-    assert "extern_learn" not in entries(lab)
+    print(f"nobody -> static: {back}")
+    assert back.sent > 100 and back.lost <= 10, back
     assert reaches(lab, "c1") and reaches(lab, "c3")
     assert changes("static", docknet_evpn_state="absent") == 0
+
+
+def test_there_and_back_in_one_go(lab, changes):
+    for control, words in (("evpn", {}), ("static", {"docknet_evpn_state": "absent"})):
+        with flow(lab.hosts["node1"], "c1", "c3") as gone:
+            changes(control, **words)
+            time.sleep(1)
+        print(f"to {control}: {gone}")
+        assert gone.sent > 100 and gone.lost <= 10, (control, gone)
+        assert bool(stand_ins(lab)) == (control == "static"), "they are no longer needed, and not needed yet"
+        assert changes(control, **words) == 0

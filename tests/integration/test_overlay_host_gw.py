@@ -224,6 +224,55 @@ def test_a_move_keeps_the_address_and_loses_nothing_of_others(play, lab, net):
     assert net.pings("a1", old) and net.pings("b1", old)
 
 
+def test_without_a_host_the_others_go_on(play, lab, net):
+    """A new container on node1 has an address of node1's slice, so that node2 reaches it although no run was there."""
+    away = lab.inventory().replace("/node2", "/node2-is-gone")
+    more = document(PLACES, e1={"host": "node1", "networks": ["net"]})
+    stopped = play(more, inventory=away)
+    assert stopped.code != 0 and stopped.built == {}, stopped.text
+    run = play(more, "--limit=node1,node3", inventory=away)
+    assert run.code == 0, run.text
+    now = Containers(lab, more, run)
+    assert {name: now.addresses[name] for name in now.addresses if name != "e1"} == {
+        name: net.addresses[name] for name in now.addresses if name != "e1"
+    }
+    assert not [one for one in run.actions("node3") if "route" in one and "state routes" not in one]
+    new = address(now, "e1")
+    assert new.rpartition(".")[0] == address(net, "a3").rpartition(".")[0]
+    assert net.pings("b3", new) and net.pings("c3", new) and now.pings("e1", address(net, "b1"))
+    back = play(more)
+    assert back.code == 0, back.text
+    assert not back.actions("node1") and not back.actions("node3")
+    assert net.run("b3", "getent", "ahostsv4", "e1").stdout.split()[0] == new
+    assert play(ALL).code == 0
+
+
+FIREWALL = """
+iptables-nft -P FORWARD DROP
+iptables-nft -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+iptables-nft -A FORWARD -j REJECT
+"""
+
+
+def test_beside_a_firewall_that_forwards_nothing(play, lab, net):
+    """As ufw and firewalld leave a host: what is of the network passes, and everything else does not."""
+    node2 = lab.hosts["node2"]
+    node2.run(["sh", "-ec", FIREWALL])
+    try:
+        assert not net.pings("a1", address(net, "b1"))
+        run = play(ALL)
+        assert run.code == 0, run.text
+        assert {host: bool(run.actions(host)) for host in NODES} == {"node1": False, "node2": True, "node3": False}
+        for name, other in (("a1", "b1"), ("b3", "c1")):
+            assert net.pings(name, address(net, other)), (name, other)
+        assert not net.pings("a4", address(net, "b4")), "without icc still nobody"
+        assert play(ALL).actions("node2") == []
+    finally:
+        node2.run(["sh", "-c", "iptables-nft -P FORWARD ACCEPT; iptables-nft -F FORWARD"])
+    assert play(ALL).code == 0
+    assert net.pings("a1", address(net, "b1"))
+
+
 def test_from_one_mode_to_the_other_and_back(play, lab, net):
     tunnels = json.loads(json.dumps(ALL))
     del tunnels["networks"]["net"]["driver_opts"]
