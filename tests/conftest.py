@@ -11,10 +11,8 @@ Fixtures belong to the rings: `tests/kernel/conftest.py` and its neighbours.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from hypothesis import settings
 
@@ -41,18 +39,7 @@ sys.path.insert(0, str(collections()))
 settings.register_profile("known", derandomize="DOCKNET_EXAMPLES" not in os.environ, deadline=None)
 settings.load_profile("known")
 
-# An emulated processor is ten times slower, and a process is not to be taken for hung before (noxfile.py, session vm).
-PATIENCE = float(os.environ.get("DOCKNET_PATIENCE", "1"))
-WAIT, COMMUNICATE = subprocess.Popen.wait, subprocess.Popen.communicate
+# It is found from here on.
+from ansible_collections.netwright.docknet.tests import patience  # noqa: E402
 
-
-def wait(process: subprocess.Popen, timeout: float | None = None) -> int:
-    return WAIT(process, timeout=timeout and timeout * PATIENCE)
-
-
-def communicate(process: subprocess.Popen, input: Any = None, timeout: float | None = None) -> Any:
-    return COMMUNICATE(process, input, timeout=timeout and timeout * PATIENCE)
-
-
-if PATIENCE > 1:
-    subprocess.Popen.wait, subprocess.Popen.communicate = wait, communicate
+patience.with_processes()

@@ -20,6 +20,7 @@ from ansible_collections.netwright.docknet.tests.direct import call
 from ansible_collections.netwright.docknet.tests.kernel.machine import sh
 from ansible_collections.netwright.docknet.tests.kernel.topologies import host, topology
 from ansible_collections.netwright.docknet.tests.leaks import nothing_left
+from ansible_collections.netwright.docknet.tests.patience import FACTOR
 
 SHOP = {
     "name": "shop",
@@ -54,7 +55,7 @@ SHOP = {
     },
 }
 # Where an answer takes less than a millisecond, none in so many seconds is none.
-QUIET = 0.4
+QUIET = 0.4 * FACTOR
 
 
 @pytest.fixture(name="shop", scope="module")
@@ -148,7 +149,7 @@ def test_all_is_well(shop):
     assert {path["ok"] for path in answer["paths"]} == {True}
     # Both sorts are there, in great number: silence is waited for once.
     assert min(sum(path["expected"] is said for path in answer["paths"]) for said in (True, False)) > 60
-    assert took < QUIET + 2.5
+    assert took < QUIET + 2.5 * FACTOR
     assert sockets() == before
 
 

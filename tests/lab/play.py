@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 
 import yaml
 from ansible_collections.netwright.docknet.tests.lab.lab import Lab
+from ansible_collections.netwright.docknet.tests.patience import FACTOR
 
-# Seconds for one run, on a machine that has other things to do, or is emulated (noxfile.py, session vm).
-PATIENCE = 1200 * float(os.environ.get("DOCKNET_PATIENCE", "1"))
+# Seconds for one run, on a machine that has other things to do.
+PATIENCE = 1200 * FACTOR
 TOPOLOGY = "netwright.docknet.topology"
 LAST_TASK = f"{TOPOLOGY} : Bring this host to its part of the topology"
 
