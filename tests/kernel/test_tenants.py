@@ -61,6 +61,13 @@ def test_child_when_it_has_its_parent_s_name_then_it_is_born_with_another_one():
     assert set(links("web")) == {"lo", "lan0"} and links("web")["lan0"]["linkinfo"]["info_kind"] == "macvlan"
 
 
+def test_child_when_its_brother_of_the_same_name_is_born_in_the_same_run_then_it_is_too():
+    words = {"config": [{"name": "twin", "netns": netns, "parent": "lan0"} for netns in (None, "web", "db")]}
+    done = call("macvlan_net", **words)
+    assert done["changed"] and not call("macvlan_net", **words)["changed"], done
+    assert "twin" in links() and "twin" in links("web") and "twin" in links("db")
+
+
 @pytest.mark.parametrize("check", [True, False])
 def test_ipvlan_when_a_macvlan_stands_on_its_parent_then_it_is_refused_before_any_change(check):
     before = links(), links("web")

@@ -258,11 +258,11 @@ class Writer:
         return found
 
     def hidden(self, link: Link) -> bool:
-        """Whether its parent is in another namespace, in which its name is another link's."""
+        """Whether its parent is in another namespace, in which a link has its name, or had or got it in this run."""
         parent = getattr(link.data, "parent", None)
         if parent is None or parent.netns == link.key.netns:
             return False
-        return link.key._replace(netns=parent.netns) in self._indexes
+        return link.key._replace(netns=parent.netns) in self._kinds
 
     def create(self, birth: Birth, name: str = "") -> tuple[NetnsRef, list[Message]]:
         """Where to send it and what: a link with a parent is made from its parent's namespace, into its own. `name`: another for now."""
