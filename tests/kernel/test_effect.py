@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import errno
 import os
-import time
 from dataclasses import fields
 
 from ansible_collections.netwright.docknet.plugins.module_utils._engine.effect import effect
@@ -22,6 +21,8 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model.macvlan i
 from ansible_collections.netwright.docknet.plugins.module_utils._model.plan import Question
 from ansible_collections.netwright.docknet.tests import worlds
 from ansible_collections.netwright.docknet.tests.kernel.machine import machine, sh
+from ansible_collections.netwright.docknet.tests.lab.packets import wait
+from ansible_collections.netwright.docknet.tests.patience import FACTOR
 from ansible_collections.netwright.docknet.tests.worlds import OTHER, OWNER, PLACES
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -45,6 +46,9 @@ EVERYTHING = Question(
     sysctls={(place, ("net", "ipv4", "ip_forward")) for place in PLACES},
 )
 
+
+# Seconds in which the kernel ends what went with something else.
+SOON = 5 * FACTOR
 
 # Whether a link has a carrier shows up to a second later.
 ALL = (
@@ -91,14 +95,7 @@ class Kernel:
         world = self.observe()
         effect(world, operation)
         self.apply([operation])
-        wait_for(lambda: self.observe().links.keys() == world.links.keys(), operation)
-
-
-def wait_for(condition, what):
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.005)
+        wait(lambda: self.observe().links.keys() == world.links.keys(), str(operation), SOON)
 
 
 def planned(wanted, world):
@@ -162,7 +159,7 @@ def test_converges_after_a_crash_at_any_point(scene, wanted, count):
         for operation in planned(wanted, kernel.reach(scene)).operations[:count]:
             kernel.step(operation)
         kernel.apply(plan(wanted, kernel.observe()).operations)
-        wait_for(lambda: not plan(wanted, kernel.observe()).operations, wanted)
+        wait(lambda: not plan(wanted, kernel.observe()).operations, str(wanted), SOON)
 
 
 @few
@@ -176,5 +173,5 @@ def test_absent_after_present_leaves_what_was(wanted):
         kernel.apply(planned(made, kernel.observe()).operations)
         gone = [one._replace(present=False) for one in made]
         kernel.apply(plan(gone, kernel.observe()).operations)
-        wait_for(lambda: not plan(gone, kernel.observe()).operations, gone)
-        wait_for(lambda: sh(ALL) == before, "\n".join(difflib.ndiff(before.splitlines(), sh(ALL).splitlines())))
+        wait(lambda: not plan(gone, kernel.observe()).operations, str(gone), SOON)
+        wait(lambda: sh(ALL) == before, "\n".join(difflib.ndiff(before.splitlines(), sh(ALL).splitlines())), SOON)

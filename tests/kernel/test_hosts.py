@@ -29,6 +29,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model.errors im
 from ansible_collections.netwright.docknet.plugins.module_utils._model.hosts import HEADER, put
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.hosts import desired
 from ansible_collections.netwright.docknet.tests.kernel.machine import call, machine, sh
+from ansible_collections.netwright.docknet.tests.lab.packets import wait
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -289,7 +290,7 @@ def test_a_process_with_a_root_of_its_own():
     sh(ROOT + "; echo '127.0.0.1 localhost' > /run/root/etc/hosts")
     # Not in pytest's interpreter: it may be at a path that the other root does not have.
     with subprocess.Popen(["unshare", "--net", "chroot", "/run/root", "/bin/cat"], stdin=subprocess.PIPE) as process:
-        wait_for(lambda: os.readlink(f"/proc/{process.pid}/root") == "/run/root")
+        wait(lambda: os.readlink(f"/proc/{process.pid}/root") == "/run/root", "the process is there")
         for container in (f"pid:{process.pid}", f"/proc/{process.pid}/ns/net"):
             assert link(container=container) == ["create"]
             assert b"\n172.17.0.3\tweb www\n" in Path("/run/root/etc/hosts").read_bytes()
@@ -305,21 +306,13 @@ def test_a_process_with_a_root_of_its_own():
     assert Path("/etc/hosts").read_bytes() == b"127.0.0.1 localhost\n"
 
 
-def wait_for(condition):
-    for _each in range(200):
-        if condition():
-            return
-        subprocess.run(["sleep", "0.01"], check=True)
-    raise AssertionError("it did not come to be")
-
-
 @pytest.mark.parametrize("there", [True, False], ids=["", "without the file"])
 def test_a_process_that_sees_the_hosts_own_file(there):
     if not there:
         os.unlink("/etc/hosts")
     with subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE) as process:
         own = os.stat("/proc/self/ns/net").st_ino
-        wait_for(lambda: os.stat(f"/proc/{process.pid}/ns/net").st_ino != own)
+        wait(lambda: os.stat(f"/proc/{process.pid}/ns/net").st_ino != own, "the process is there")
         for state in ("present", "absent"):
             with pytest.raises(Conflict, match=r"^hosts file of pid:\d+: it is the host's own /etc/hosts; "):
                 link(container=f"pid:{process.pid}", state=state)
@@ -357,7 +350,7 @@ def fixture_engine(monkeypatch):
     monkeypatch.setenv("PATH", "/run/bin:" + os.environ["PATH"])
     with subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE) as process:
         own = os.stat("/proc/self/ns/net").st_ino
-        wait_for(lambda: os.stat(f"/proc/{process.pid}/ns/net").st_ino != own)
+        wait(lambda: os.stat(f"/proc/{process.pid}/ns/net").st_ino != own, "the process is there")
         Path("/run/pid").write_text(str(process.pid))
         Path("/run/path").write_text("/run/userdata/hosts\n")
         sh("mkdir /run/userdata; echo 127.0.0.1 localhost > /run/userdata/hosts")

@@ -19,6 +19,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._topology import
 from ansible_collections.netwright.docknet.tests.direct import call
 from ansible_collections.netwright.docknet.tests.kernel.machine import sh
 from ansible_collections.netwright.docknet.tests.kernel.topologies import host, topology
+from ansible_collections.netwright.docknet.tests.lab.packets import wait
 from ansible_collections.netwright.docknet.tests.leaks import nothing_left
 from ansible_collections.netwright.docknet.tests.patience import FACTOR
 
@@ -305,7 +306,7 @@ def test_nothing_is_changed(shop):
 
 
 @contextlib.contextmanager
-def serving(seconds=3.0):
+def serving(seconds=3.0 * FACTOR):
     """The module's `serve`, as it runs in the background on a host: in a thread, which has its own namespace."""
     words = {"host": None, "timeout": 2.0, "serve": seconds, "address": None, "peers": None}
     design = trial.prepare({"topology": copy.deepcopy(SHOP), **words})
@@ -318,6 +319,7 @@ def serving(seconds=3.0):
     thread = threading.Thread(target=run)
     thread.start()
     try:
+        wait(lambda: all(f":{port} " in sh("ip netns exec two ss -Hlnt") for port in (80, 7003)), "it serves")
         yield troubles
     finally:
         thread.join()
