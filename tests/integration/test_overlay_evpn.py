@@ -14,7 +14,7 @@ import time
 
 import pytest
 from ansible_collections.netwright.docknet.tests.lab.lab import Lab
-from ansible_collections.netwright.docknet.tests.lab.packets import flow, wait
+from ansible_collections.netwright.docknet.tests.lab.packets import carried, flow, sniffed, wait
 from ansible_collections.netwright.docknet.tests.lab.play import TOPOLOGY, play_roles
 
 NODES = ("node1", "node2", "node3")
@@ -143,6 +143,9 @@ def test_and_back(lab, changes):
     print(f"nobody -> static: {back}")
     assert back.sent > 100 and back.lost <= 10, back
     assert reaches(lab, "c1") and reaches(lab, "c3")
+    with sniffed(lab.hosts["node2"]) as seen:
+        inside(lab, 1, "sh", "-c", "ping -c1 -W1 10.0.1.251 || true")
+    assert stand_ins(lab) and not carried(seen), "nothing is flooded any more"
     assert changes("static", docknet_evpn_state="absent") == 0
 
 
