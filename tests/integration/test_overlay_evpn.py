@@ -137,10 +137,21 @@ def test_without_the_daemon_it_goes_on_by_flooding(lab, changes):
     assert reaches(lab, "c1") and reaches(lab, "c3"), "who is asked for answers, too"
 
 
+def test_the_daemon_is_back(lab, changes):
+    """What stood in for it goes when it has told the same again."""
+    with flow(lab.hosts["node1"], "c1", "c3") as again:
+        assert changes("evpn", [EVPN]) > 0
+        time.sleep(1)
+    print(f"nobody -> evpn: {again}")
+    assert again.sent > 100 and again.lost <= 10, again
+    assert "extern_learn" in entries(lab) and not stand_ins(lab)
+    assert changes("evpn") == 0
+
+
 def test_and_back(lab, changes):
     with flow(lab.hosts["node1"], "c1", "c3") as back:
         changes("static", docknet_evpn_state="absent")
-    print(f"nobody -> static: {back}")
+    print(f"evpn -> static: {back}")
     assert back.sent > 100 and back.lost <= 10, back
     assert reaches(lab, "c1") and reaches(lab, "c3")
     with sniffed(lab.hosts["node2"]) as seen:
