@@ -54,7 +54,8 @@ options:
     elements: str
   gateway: &gateway
     description:
-      - The next hop of the default route, or one for each family. It must be inside one of the addresses. An empty list means no default route.
+      - The next hop of the default route, or one for each family. It must be an address on the link, inside
+        one of the addresses or of a route without C(via), or link-local IPv6. An empty list means no default route.
       - With O(mode=l3) and O(mode=l3s) there is none to name. Left out, a container with O(addresses) then has a default route to the interface itself,
         for each family, as Docker gives it.
     type: list

@@ -38,7 +38,8 @@ options:
         type: list
         elements: str
       gateway:
-        description: The next hop of the default route, or one for each family. It must be inside one of the addresses. An empty list means no default route.
+        description: The next hop of the default route, or one for each family. It must be an address on the link, inside
+          one of the addresses or of a route without C(via), or link-local IPv6. An empty list means no default route.
         type: list
         elements: str
       routes:

@@ -14,7 +14,7 @@ from typing import Any, Optional, Union
 from .._model.bridge import Bridge
 from .._model.errors import Conflict, InvalidRequest, Missing
 from .._model.link import Link, LinkKey, LinkNeighbour
-from .._model.namespace import Namespace, NetnsRef, place
+from .._model.namespace import Namespace, NetnsRef, Sysctl, place
 from .._model.owner import name_in
 from .._model.plan import Operation, Wanted, World
 from .._model.vxlan import LinkForward
@@ -46,6 +46,11 @@ class Draft:
             if link.altname and name_in(link.altname) != link.key.name
         }
         self.links = {one.value.key: one.value for one in wanted if one.present and isinstance(one.value, Link)}
+        # The kernel settings of each namespace.
+        self.settings: dict[NetnsRef, list[Wanted]] = {}
+        for one in wanted:
+            if one.present and isinstance(one.value, Sysctl):
+                self.settings.setdefault(one.value.netns, []).append(one)
         # Of each namespace: the links that are there, or are to be; and those to be that have addresses.
         self.inside: dict[NetnsRef, list[LinkKey]] = {}
         for key in {**world.links, **self.links}:
@@ -59,6 +64,11 @@ class Draft:
         operation = Operation(action, value, reason, wanted.what, first)
         self.operations.append(operation)
         effect(self.world, operation)
+
+    def take_back(self, operation: Operation) -> None:
+        """A route that was to be added."""
+        self.operations.remove(operation)
+        effect(self.world, operation._replace(action="remove"))
 
     def do_each(
         self, wanted: Wanted, action: str, values: Iterable[tuple[Union[LinkForward, LinkNeighbour], str]]

@@ -36,6 +36,7 @@ from .._model.plan import Operation, World
 from .._model.source import without
 from .._model.veth import Veth
 from .._model.vxlan import Forward, LinkForward, Vxlan
+from .inheritance import handed_on, is_wide, promote_secondaries, turns_ipv6_off
 
 EMPTY: frozenset = frozenset()
 
@@ -78,7 +79,45 @@ def _namespace(world: World, action: str, value: Namespace) -> None:
 
 
 def _sysctl(world: World, _action: str, value: Sysctl) -> None:
-    world.sysctls[(value.netns, value.path)] = value.value
+    ref = value.netns
+    known = {path: text for (at, path), text in world.sysctls.items() if at == ref} if is_wide(value.path) else {}
+    world.sysctls[(ref, value.path)] = value.value
+    if known:
+        told = frozenset(key.name for key, link in world.links.items() if key.netns == ref and has_ipv4(link))
+        for path, text in handed_on(value.path, value.value, known, told):
+            if text is None:
+                del world.sysctls[(ref, path)]
+            else:
+                world.sysctls[(ref, path)] = text
+    name = turns_ipv6_off(value.path, value.value)
+    if name is not None:
+        for key in [key for key in world.links if key.netns == ref and name in ("all", key.name)]:
+            _lose_ipv6(world, key)
+
+
+def has_ipv4(link: Link) -> bool:
+    return any(address.version == 4 for address in link.addresses or EMPTY)
+
+
+def _lose_ipv6(world: World, key: LinkKey) -> None:
+    """net/ipv6/addrconf.c dev_disable_change: as if it went down, for IPv6 alone."""
+    link = world.links[key]
+    names = ("addresses", "gateways", "routes", "neighbours")
+    left: dict[str, Any] = {name: _without(getattr(link, name), 6) for name in names if getattr(link, name)}
+    if left:
+        world.links[key] = replace(link, **left)
+    _lose_routes(world, key, version=6)
+
+
+def _without(values: frozenset, version: int) -> frozenset:
+    """Of addresses, routes or neighbours those that are not of this IP version."""
+    return frozenset(one for one in values if _version(one) != version)
+
+
+def _version(value: Union[Interface, Route, Neighbour]) -> int:
+    if isinstance(value, Route):
+        return value.to.version
+    return value.address.version if isinstance(value, Neighbour) else value.version
 
 
 def _birth(world: World, _action: str, value: Birth) -> None:
@@ -231,12 +270,14 @@ def _address(world: World, action: str, value: LinkAddress) -> None:
     if action == "add":
         world.links[value.link] = replace(link, addresses=seen | {value.address})
         return
-    left = frozenset(address for address in seen - {value.address} if not _goes_with(address, value.address))
+    left = seen - {value.address}
+    if world.sysctls.get((value.link.netns, promote_secondaries(value.link.name))) != "1":
+        left = frozenset(address for address in left if not _goes_with(address, value.address))
     link = replace(link, addresses=left)
     if value.address.version == 4 and not any(address.version == 4 for address in left):
         # The last one takes all routes along (net/ipv4/fib_frontend.c fib_inetaddr_event); another one none of them.
-        stay = link.neighbours and frozenset(one for one in link.neighbours if one.address.version == 6)
-        link = replace(link, gateways=_without_ipv4(link.gateways), routes=_without_ipv4(link.routes), neighbours=stay)
+        left_of: dict[str, Any] = {name: _without(getattr(link, name) or EMPTY, 4) for name in ("gateways", "routes")}
+        link = replace(link, neighbours=link.neighbours and _without(link.neighbours, 4), **left_of)
         _lose_routes(world, value.link, version=4)
     world.links[value.link] = link
 
@@ -247,10 +288,6 @@ def _goes_with(address: Interface, removed: Interface) -> bool:
     Which was the first is not looked at: what is put back without need is there already, and that is fine.
     """
     return address.version == 4 and address.network == removed.network
-
-
-def _without_ipv4(routes: Optional[frozenset[Route]]) -> frozenset[Route]:
-    return frozenset(route for route in routes or EMPTY if route.to.version == 6)
 
 
 def _route(world: World, action: str, value: LinkRoute) -> None:

@@ -17,16 +17,16 @@ from typing import Optional
 from .._model.bridge import MAX_PORTS, Bridge
 from .._model.child import Child
 from .._model.errors import Conflict, InvalidRequest
-from .._model.link import Birth, Kind, Link, LinkAddress, LinkKey, LinkRoute, Other, Settings
+from .._model.link import Birth, Kind, Link, LinkKey, Other, Settings
 from .._model.macvlan import Macvlan
 from .._model.owner import altname
 from .._model.plan import Question, Wanted
 from .._model.veth import Veth
 from .._model.vxlan import Vxlan
-from . import child, ipvlan, macvlan, neighbour, properties, route, vxlan
+from . import addressing, child, ipvlan, macvlan, neighbour, properties, route, vxlan
 from .draft import Draft, a, claim
 from .effect import NEW_PORT, ports_of
-from .properties import because, current, in_order, wishes
+from .properties import because, current, wishes
 
 describe, facts, finish = properties.describe, properties.facts, route.finish
 
@@ -39,8 +39,7 @@ def question(wanted: Wanted) -> Question:
     link: Link = wanted.value
     refs = {link.key.netns} | {key.netns for key in relatives(link)}
     asked = Question(namespaces=set(refs), links=set(refs), owners={wanted.owner})
-    if link.addresses is not None or link.gateways is not None or link.routes is not None:
-        asked.addresses.add(link.key.netns)
+    asked.add(addressing.question(link))
     asked.neighbours |= {(link.key.netns, key.netns) for key in relatives(link) if key.netns != link.key.netns}
     if isinstance(link.data, Child):
         asked.add(child.question(link.key))
@@ -71,6 +70,7 @@ def plan(wanted: Wanted, draft: Draft) -> None:
     draft.need_namespace(wanted, link.key.netns)
     for key in relatives(link):
         draft.need_namespace(wanted, key.netns)
+    addressing.check(wanted, link, draft)
     link = vxlan.fitted(wanted, link, draft)
     if link.data is None:
         seen = draft.need_link(wanted, link.key, "link", _unknown(link.key))
@@ -234,7 +234,7 @@ def _settle(wanted: Wanted, link: Link, seen: Link, draft: Draft) -> None:
         draft.do(wanted, "set", Settings(link.key, changes), because(seen, changes))
     if link.up is not None and seen.up != link.up:
         draft.do(wanted, "set", Settings(link.key, {"up": link.up}), because(seen, {"up": link.up}))
-    _set_valued(wanted, link, draft)
+    addressing.settle(wanted, link, draft)
     neighbour.settle(wanted, link, draft)
     vxlan.settle(wanted, link, draft)
 
@@ -284,28 +284,3 @@ def _ports(wanted: Wanted, link: Link, names: frozenset[str], draft: Draft) -> N
             wish = Link(key=key, master=link.key.name)
             _master(wanted, wish, draft)
             draft.do(wanted, "set", Settings(key, {"master": link.key.name}), f"to be a port of {link.key.name}")
-
-
-def _set_valued(wanted: Wanted, link: Link, draft: Draft) -> None:
-    """Addresses and routes: exactly those given. Removing an address can take others along; those are put back."""
-    for name, make in (("routes", LinkRoute), ("gateways", LinkRoute), ("addresses", LinkAddress)):
-        for value in in_order(_known(draft, link, name) - _want(link, name)):
-            if name == "addresses":
-                child.unroute(wanted, draft.world.links[link.key], (value,), draft, first=True)
-            draft.do(wanted, "remove", make(link.key, value), "not asked for")
-    down = draft.world.links[link.key].up is False
-    for name, make in (("addresses", LinkAddress), ("routes", LinkRoute), ("gateways", LinkRoute)):
-        if down and name != "addresses":
-            continue  # the kernel holds no route through a link that is down
-        for value in in_order(_want(link, name) - _known(draft, link, name)):
-            draft.do(wanted, "add", make(link.key, value), "missing")
-
-
-def _known(draft: Draft, link: Link, name: str) -> frozenset:
-    if getattr(link, name) is None:
-        return frozenset()
-    return getattr(draft.world.links[link.key], name) or frozenset()
-
-
-def _want(link: Link, name: str) -> frozenset:
-    return getattr(link, name) or frozenset()

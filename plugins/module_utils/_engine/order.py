@@ -16,7 +16,8 @@ Set-up goes from what others stand on to what stands on it; removal the other wa
     no more than its parent has, and a bridge that was told its own keeps it when a port with less comes
 30  settings of links: a second master, marks
 35  what a WireGuard interface is told: it opens its port as soon as it is up
-40  kernel settings of a link: before its first packet
+40  kernel settings of a link: before its first packet; one that changes others before those (see inheritance.py); 41 and 42
+    forwarding of IPv6, which drops a router's default route unless its link has accept_ra 2 by then
 50  up: routes need it
 60  addresses and routes that go: one of them may come back elsewhere
 70  addresses, then 80 routes: a next hop must be on a link; and what goes with it: entries of a VXLAN, neighbours
@@ -49,15 +50,16 @@ from .._model.text import TextFile
 from .._model.vxlan import LinkForward
 from .._model.wireguard import TunnelChange
 from .._model.wireguard_key import WireguardKey
+from .inheritance import lateness
 
 RANKS: dict[type, dict[str, int]] = {
     State: {"create": 0, "set": 0, "delete": 160},
     Namespace: {"create": 10, "set": 10, "delete": 150},
     Birth: {"create": 20},
     Settings: {"set": 30},
+    Sysctl: {"set": 40},
     TunnelChange: {"set": 35},
     WireguardKey: {"create": 5, "set": 5, "delete": 155},
-    Sysctl: {"set": 40},
     LinkAddress: {"remove": 60, "add": 70},
     LinkRoute: {"remove": 60, "add": 80},
     SourceRoute: {"remove": 60, "add": 80},
@@ -88,6 +90,8 @@ def rank(operation: Operation) -> int:
         return FIRST
     if isinstance(operation.value, State) and operation.value.meanwhile is not None:
         return LAST
+    if isinstance(operation.value, Sysctl):
+        return RANKS[Sysctl][operation.action] + lateness(operation.value.path)
     if isinstance(operation.value, Settings) and {"mtu", "up"} & operation.value.changes.keys():
         return MTU if "mtu" in operation.value.changes else UP
     return RANKS[type(operation.value)][operation.action]

@@ -42,6 +42,7 @@ from . import (
     wireguard_key,
 )
 from .draft import Draft
+from .inheritance import is_wide, turn
 from .order import rank
 
 # Who plans which value: a file with question, plan, describe and facts; prepare and finish, where it has a first or a last word.
@@ -165,6 +166,9 @@ def arrange(wanted: Sequence[Wanted]) -> list[Wanted]:
             return (0, int(second)) if one.present else (4, int(not second))
         if isinstance(one.value, Link):
             return (1, height) if one.present else (3, -height)
+        if isinstance(one.value, Sysctl):
+            # What takes addresses away comes before the links, which get them back.
+            return (0, 2 + turn(one.value.path)) if is_wide(one.value.path) else (2, turn(one.value.path))
         return (2, 0)
 
     return sorted(wanted, key=place)

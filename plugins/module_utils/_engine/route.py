@@ -35,14 +35,22 @@ def plan(wanted: Wanted, draft: Draft) -> None:
 
 
 def finish(draft: Draft) -> None:
-    """Errors: Conflict where a route that is to be added is there through another link, whoever's that is."""
+    """Errors: Conflict where a route that is to be added is there through another link, whoever's that is.
+
+    One of a link that is shared (see addressing.py) gives way to it instead.
+    """
     added = [one for one in draft.operations if isinstance(one.value, LinkRoute) and one.action == "add"]
     if not added:
         return
     holders = holders_of(draft.world)
-    for one in added:
+    for one in list(added):
         link, route = one.value
-        for other in sorted(holders.get((link.netns, route.to, route.metric), set()) - {one.value}, key=str):
+        others = holders.get((link.netns, route.to, route.metric), set()) - {one.value}
+        if others and draft.links.get(link, Link(link)).former is not None:
+            draft.take_back(one)
+            added.remove(one)
+            continue
+        for other in sorted(others, key=str):
             by = f" via {other.route.via}" if other.route.via and other.link == link else ""
             why = f"the route {route} cannot be made: one to there with this metric is there{by} through {other.link}"
             raise Conflict(one.what, why, "remove it, or give another metric")

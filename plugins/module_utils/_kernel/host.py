@@ -136,7 +136,7 @@ class Host:
         return self._world
 
     def _observe(self, question: Question, groups: dict[int, str], known: World) -> World:
-        world = World(namespaces=dict(known.namespaces))
+        world = World(namespaces=dict(known.namespaces), ipv6=sysctl.has_ipv6())
         if question.owned:
             question = self._with_owned(question, groups, world.namespaces)
         self.looked.add(question)

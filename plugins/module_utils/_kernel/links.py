@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Union
 
 from .._model.errors import Missing
 from .._model.link import (
@@ -22,6 +22,7 @@ from .._model.link import (
     LinkKey,
     LinkNeighbour,
     LinkRoute,
+    Network,
     Other,
     Route,
     Settings,
@@ -165,6 +166,8 @@ def _link(
         addresses=hung.addresses,
         gateways=hung.gateways,
         routes=hung.routes,
+        marked=hung.marked,
+        near=hung.near,
         index=one.index,
     )
 
@@ -196,32 +199,36 @@ def _below(
 
 
 class _Hung(NamedTuple):
-    """What hangs on a link, where it was asked for."""
+    """What hangs on a link, where it was asked for: see Link in _model/link.py."""
 
-    addresses: Optional[frozenset[Interface]]
-    gateways: Optional[frozenset[Route]]
-    routes: Optional[frozenset[Route]]
+    addresses: Optional[frozenset[Interface]] = None
+    gateways: Optional[frozenset[Route]] = None
+    routes: Optional[frozenset[Route]] = None
+    marked: frozenset[Union[Interface, Route]] = frozenset()
+    near: Optional[frozenset[Network]] = None
 
 
-UNKNOWN = _Hung(None, None, None)
+UNKNOWN = _Hung()
 
 
 def _hung_on(socket: Socket, links: Iterable[int]) -> dict[int, _Hung]:
     """The addresses and routes of each link of a namespace, by its index."""
-    addresses: dict[int, list[Interface]] = {index: [] for index in links}
-    gateways: dict[int, list[Route]] = {index: [] for index in links}
-    routes: dict[int, list[Route]] = {index: [] for index in links}
-    for address in map(rt.read_address, socket.dump(rt.get_addresses())):
-        if address and address[0] in addresses:
-            addresses[address[0]].append(address[1])
+    found: dict[int, dict[str, set[Any]]] = {index: {name: set() for name in _Hung._fields} for index in links}
+    for one in map(rt.read_address, socket.dump(rt.get_addresses())):
+        if one.link in found:
+            words = found[one.link]
+            words["near"].add(one.address.network)
+            for name in ("addresses",) * one.lasting + ("marked",) * one.marked:
+                words[name].add(one.address)
     for family in rt.FAMILIES.values():
         for route in map(rt.read_route, routes_of(socket, family)):
-            if route and route[0] in routes:
-                (gateways if route[1].is_default else routes)[route[0]].append(route[1])
-    return {
-        index: _Hung(frozenset(addresses[index]), frozenset(gateways[index]), frozenset(routes[index]))
-        for index in links
-    }
+            if route and route.link in found:
+                if not route.lasting:
+                    found[route.link]["near"].update({route.route.to} if route.route.via is None else ())
+                    continue
+                for name in ("gateways" if route.route.is_default else "routes",) + ("marked",) * route.marked:
+                    found[route.link][name].add(route.route)
+    return {index: _Hung(*(frozenset(words[name]) for name in _Hung._fields)) for index, words in found.items()}
 
 
 def routes_of(socket: Socket, family: int) -> list[bytes]:

@@ -47,7 +47,7 @@ RTEXT_FILTER_SKIP_STATS = 8
 IFF_UP, IFF_PROMISC = 0x1, 0x100
 
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS, IFA_PROTO = 1, 2, 4, 8, 11
-# Who set an address. Only needed where the kernel sets some itself, on fe80::/10 (kernels before 5.18 do not keep it).
+# Who set an address: ours bear it, as others may set some on our links. Kernels before 5.18 do not keep it.
 OUR_PROTO = 0x64
 IFA_F_NODAD, IFA_F_PERMANENT = 0x02, 0x80
 
@@ -248,8 +248,9 @@ def address_message(kind: int, index: int, address: Interface) -> Message:
     body = attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
     if kind == RTM_NEWADDR:
         flags = NLM_F_CREATE | NLM_F_REPLACE
+        body += u8(IFA_PROTO, OUR_PROTO)
         if address.version == 6:
-            body += u32(IFA_FLAGS, IFA_F_NODAD) + (u8(IFA_PROTO, OUR_PROTO) if address.is_link_local else b"")
+            body += u32(IFA_FLAGS, IFA_F_NODAD)
         elif address.network.prefixlen < 31:
             body += attribute(IFA_BROADCAST, address.network.broadcast_address.packed)
     return Message(kind, flags, _ADDRESS.pack(family, address.network.prefixlen, 0, 0, index) + body)
@@ -287,32 +288,49 @@ def route_message(kind: int, index: int, route: Route) -> Message:
     return Message(kind, flags if new else 0, header + body)
 
 
-def read_address(payload: bytes) -> Optional[tuple[int, Interface]]:
-    """(index, address), or None for one that nobody set: a link-local one, or one with a lifetime."""
+class SeenAddress(NamedTuple):
+    """`link` is an index. `lasting`: somebody set it, for good; not a link-local one of the kernel's, nor one with a lifetime. `marked`: it bears our mark."""
+
+    link: int
+    address: Interface
+    lasting: bool
+    marked: bool
+
+
+def read_address(payload: bytes) -> SeenAddress:
     _family, length, flags, _scope, index = _ADDRESS.unpack_from(payload)
     seen = attributes(payload, _ADDRESS.size)
     if IFA_FLAGS in seen:
         flags = as_u32(seen[IFA_FLAGS])
     address = interface(seen.get(IFA_LOCAL) or seen[IFA_ADDRESS], length)
-    by_kernel = address.version == 6 and address.is_link_local and seen.get(IFA_PROTO) != bytes((OUR_PROTO,))
-    if by_kernel or not flags & IFA_F_PERMANENT:
-        return None
-    return index, address
+    marked = seen.get(IFA_PROTO) == bytes((OUR_PROTO,))
+    by_kernel = address.version == 6 and address.is_link_local and not marked
+    return SeenAddress(index, address, not by_kernel and bool(flags & IFA_F_PERMANENT), marked)
 
 
-def read_route(payload: bytes, table: int = RT_TABLE_MAIN) -> Optional[tuple[int, Route]]:
-    """(index, route), or None for one that is not a plain route of this table that somebody set."""
+class SeenRoute(NamedTuple):
+    """`link` is an index. `lasting`: somebody set it. `marked`: it is of the protocol that ours are of (RTPROT_STATIC); `ip route add` gives another."""
+
+    link: int
+    route: Route
+    lasting: bool
+    marked: bool
+
+
+def read_route(payload: bytes, table: int = RT_TABLE_MAIN) -> Optional[SeenRoute]:
+    """None for one that is not a plain route of this table."""
     family, length, _from, _tos, short, protocol, _scope, sort, flags = _ROUTE.unpack_from(payload)
     seen = attributes(payload, _ROUTE.size)
     if (as_u32(seen[RTA_TABLE]) if RTA_TABLE in seen else short) != table:
         return None
-    if protocol in MADE_BY_ITSELF or sort != RTN_UNICAST or flags & RTM_F_CLONED or RTA_OIF not in seen:
+    if sort != RTN_UNICAST or flags & RTM_F_CLONED or RTA_OIF not in seen:
         return None
     to = network(seen.get(RTA_DST) or bytes(4 if family == 2 else 16), length)
     # The next hop of an IPv4 route can be an IPv6 address (RFC 5549).
     hop = seen.get(RTA_GATEWAY) or seen.get(RTA_VIA, b"")[_VIA.size :]
     via = next_hop(hop) if hop else None
-    return as_u32(seen[RTA_OIF]), Route(to, via, as_u32(seen[RTA_PRIORITY]) if RTA_PRIORITY in seen else 0)
+    route = Route(to, via, as_u32(seen[RTA_PRIORITY]) if RTA_PRIORITY in seen else 0)
+    return SeenRoute(as_u32(seen[RTA_OIF]), route, protocol not in MADE_BY_ITSELF, protocol == RTPROT_STATIC)
 
 
 def table_of(payload: bytes) -> tuple[int, int]:

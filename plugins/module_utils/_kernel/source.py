@@ -46,12 +46,12 @@ def _seen(socket: Socket, ref: NetnsRef, rules: list[SourceRule]) -> frozenset[S
         for payload in socket.dump(rt.get_routes(family, table=0)):
             at, protocol = rt.table_of(payload)
             route = rt.read_route(payload, table=at)
-            if not route or at in COMMON_TABLES:
+            if not route or not route.lasting or at in COMMON_TABLES:
                 continue
-            index, (to, via, _metric) = route
+            to, via, _metric = route.route
             foreign = protocol != PROTOCOL
             if not foreign or to.prefixlen == 0:
-                link = LinkKey(ref, _name(socket, index, names))
+                link = LinkKey(ref, _name(socket, route.link, names))
                 routes.append(TableRoute(link, to, via, at, foreign))
     return joined(ref, rules, routes)
 

@@ -21,6 +21,11 @@ ROOT = "/proc/sys"
 LONGEST = 1 << 14
 
 
+def has_ipv6() -> bool:
+    """Not with ipv6.disable=1 on the kernel's command line, nor where its module is not loaded."""
+    return os.path.isdir(f"{ROOT}/net/ipv6/conf")
+
+
 class Tree:
     """The settings of one namespace. Its net/ipv4, net/ipv6 and their like are looked for once each.
 

@@ -93,6 +93,10 @@ class Link:
     of the kernel's own choice), `routes` all others; both without what the kernel or a router made.
     `birth_mac` is what a new one gets where `mac` is not managed.
 
+    `former` (wanted only) are addresses and routes that were ours and go; where it is given, those of others on the link
+    stay, but for what bears our mark. `marked` (seen only) are those that bear it. `near` (seen only): the subnets of all
+    its addresses, also of those that have a lifetime.
+
     `forwards` are the entries of a VXLAN that stay, `neighbours` the permanent neighbours on a link of any kind; both
     without what the kernel learned and what a routing daemon put there, and seen only where they were asked for.
     `flooding` says which forwards are managed: None all, True those of FLOOD alone, False all others. `answers` (wanted
@@ -123,6 +127,9 @@ class Link:
     neighbours: Optional[frozenset[Neighbour]] = None
     answers: Optional[frozenset[Neighbour]] = None
     flooding: Optional[bool] = None
+    former: Optional[frozenset[Union[Interface, Route]]] = None
+    marked: frozenset[Union[Interface, Route]] = field(default=frozenset(), compare=False)
+    near: Optional[frozenset[Network]] = field(default=None, compare=False)
     birth_mac: Optional[str] = field(default=None, compare=False)
     index: int = field(default=0, compare=False)
 

@@ -110,7 +110,7 @@ class World:
     not looked at, their own with a name in words. `near` are names close to one that is missing, for "did you mean".
     `left` are names of which a killed run left an empty file, and no namespace. `standing` names the links that stand, or
     once stood, on each: made by _engine/effect.py when it is first needed. A text file that is there and not ours
-    has no owner. `states` and `keys` are by topology.
+    has no owner. `states` and `keys` are by topology. `ipv6`: whether the kernel has IPv6 at all.
     """
 
     namespaces: dict[NetnsRef, Namespace] = field(default_factory=dict)
@@ -133,13 +133,14 @@ class World:
     standing: Optional[dict[LinkKey, list[LinkKey]]] = field(default=None, compare=False, repr=False)
     near: tuple[str, ...] = ()
     left: frozenset[str] = frozenset()
+    ipv6: bool = True
 
     def add(self, other: World) -> None:
         """What a further look has shown."""
         for name, mine in vars(self).items():
             if isinstance(mine, dict):
                 mine.update(getattr(other, name))
-        self.near, self.left = other.near or self.near, self.left | other.left
+        self.near, self.left, self.ipv6 = other.near or self.near, self.left | other.left, other.ipv6
 
     def copy(self) -> World:
         """A world that can be changed without changing this one: the maps are new, the values are shared."""

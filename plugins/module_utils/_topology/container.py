@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, Union
 
-from .._model.link import Link, LinkKey, Route
+from .._model.link import Interface, Link, LinkKey, Route
 from .._model.namespace import Namespace, Sysctl
 from .._model.service import Service
 from .._model.source import SourceRoute
-from .._model.state import Allocation, Lease
+from .._model.state import Allocation, Lease, NetworkLease
 from .._model.topology import ContainerSpec
 from .._model.veth import Veth
 from .dhcp import client
 from .names import FIRST_TABLE, host_end
 from .network import mtu, parent, settings, sort
-from .site import VERSIONS, Endpoint, Site
+from .normalise import default_route, direct_route
+from .site import VERSIONS, Endpoint, Site, addresses
 from .slices import halves
 
 # What Docker sets in every container (moby, daemon/oci_linux.go): any port and ping for everybody.
@@ -129,12 +130,28 @@ def lost(site: Site) -> dict[tuple[str, str], Lease]:
 
 
 def addressed(site: Site, endpoint: Endpoint, gateways: frozenset[Route]) -> dict[str, Any]:
-    """Its addresses, where they are ours to give, or to take away."""
+    """Its addresses, where they are ours to give, or to take away. What the container's processes add there is theirs."""
     if had_addresses(site, endpoint):
-        return {"mac": endpoint.lease.mac, "addresses": frozenset(), "gateways": frozenset()}
+        return {
+            "mac": endpoint.lease.mac,
+            "addresses": frozenset(),
+            "gateways": frozenset(),
+            "former": former(site, endpoint),
+        }
     if endpoint.network.ipam != "default":
         return {"mac": endpoint.lease.mac}
-    return {"mac": endpoint.lease.mac, "addresses": endpoint.interfaces, "gateways": gateways}
+    given = {"addresses": endpoint.interfaces, "gateways": gateways, "former": former(site, endpoint)}
+    return {"mac": endpoint.lease.mac, **given}
+
+
+def former(site: Site, endpoint: Endpoint) -> frozenset[Union[Interface, Route]]:
+    """What it had of us: as it is saved, and where nothing is, as its MAC address tells, which follows from an address."""
+    name = endpoint.network.name
+    had = site.earlier.networks.get(name, NetworkLease())
+    lease = site.earlier.endpoints.get((endpoint.container.name, name), Lease())
+    ways = [*map(default_route, had.gateways.values())]
+    ways += map(direct_route, VERSIONS) if endpoint.network.routed else ()
+    return frozenset((*addresses(had, lease).values(), *ways)) | site.told_by_mac.get(endpoint.key, frozenset())
 
 
 def child(site: Site, endpoint: Endpoint, gateways: frozenset[Route]) -> Iterator[Link]:

@@ -230,4 +230,6 @@ def sysctls(node: Node) -> dict[tuple[str, ...], str]:
         path, text = place.attempt(normalise.sysctl_path, name), place.attempt(normalise.sysctl_value, value)
         if path and text and found.setdefault(path, text) != text:
             place.refuse(f"{name!r} is given twice with different values", "say it once")
+    if normalise.two_values(found):
+        node.refuse(normalise.two_values(found), "say it once")
     return found

@@ -32,7 +32,7 @@ IPV6_MTU = 1280
 
 
 def addressing(what: str, params: Mapping[str, Any], size: Optional[int]) -> dict[str, Any]:
-    """`addresses`, `gateway` and `routes` as fields of a Link. Gateways and next hops must be inside the addresses given with them.
+    """`addresses`, `gateway` and `routes` as fields of a Link. Gateways and next hops must be on the link.
 
     `size`: the link's MTU. Below 1280 it has no IPv6 at all (RFC 8200 section 5; net/ipv6/addrconf.c ipv6_find_idev).
     """
@@ -46,11 +46,9 @@ def addressing(what: str, params: Mapping[str, Any], size: Optional[int]) -> dic
         )
     if size and size < IPV6_MTU and any(address.version == 6 for address in addresses or ()):
         raise normalise.refuse(what, "mtu", size, f"is too small for IPv6, which needs {IPV6_MTU}", "raise it")
-    return {
-        "addresses": addresses,
-        "gateways": normalise.gateways(what, params.get("gateway"), addresses),
-        "routes": normalise.routes(what, params.get("routes"), addresses),
-    }
+    routes = normalise.routes(what, params.get("routes"), addresses)
+    gateways = normalise.gateways(what, params.get("gateway"), addresses, routes)
+    return {"addresses": addresses, "gateways": gateways, "routes": routes}
 
 
 def mtu(what: str, params: Mapping[str, Any]) -> Any:

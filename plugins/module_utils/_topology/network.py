@@ -44,6 +44,7 @@ def bridge(site: Site, network: NetworkSpec) -> Iterator[Any]:
         mtu=mtu(network, given),
         up=True,
         addresses=frozenset(addresses(network, given)),
+        former=frozenset(addresses(network, site.earlier.networks.get(network.name, NetworkLease()))),
     )
     yield from settings(key, network.ipv6)
     if network.internal or not options.masquerade:
@@ -105,6 +106,7 @@ def on_parent(site: Site, network: NetworkSpec) -> Iterator[Any]:
     if options.shim is None:
         return
     mine = site.given(network.name).shim.values()
+    had = site.earlier.networks.get(network.name, NetworkLease()).shim.values()
     routes = {
         Route(ip_network(address.ip), None, normalise.default_metric(address.version))
         for endpoint in site.all_endpoints()
@@ -118,6 +120,7 @@ def on_parent(site: Site, network: NetworkSpec) -> Iterator[Any]:
         up=True,
         addresses=frozenset(map(ip_interface, mine)),
         routes=frozenset(routes),
+        former=frozenset(map(ip_interface, had)),
     )
 
 

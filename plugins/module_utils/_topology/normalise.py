@@ -30,6 +30,8 @@ MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 SYSCTL = re.compile(r"net(\.[A-Za-z0-9_/+-]+)+")
 CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 IPV6_METRIC = 1024
+# One setting of the kernel's by two names (net/ipv4/devinet.c devinet_init_net).
+FORWARDING = (("net", "ipv4", "ip_forward"), ("net", "ipv4", "conf", "all", "forwarding"))
 
 
 def refuse(what: str, option: str, value: object, why: str, way_out: Optional[str] = None) -> InvalidRequest:
@@ -186,9 +188,12 @@ def each(
 
 
 def gateways(
-    what: str, values: Optional[Iterable[str]], addresses: Optional[frozenset[Interface]]
+    what: str,
+    values: Optional[Iterable[str]],
+    addresses: Optional[frozenset[Interface]],
+    beside: Optional[frozenset[Route]] = None,
 ) -> Optional[frozenset[Route]]:
-    """Default routes, at most one a family, each by a neighbour inside one of the link's addresses."""
+    """Default routes, at most one a family, each by a neighbour on the link: see on_link. `beside`: the link's other routes."""
     if values is None:
         return None
     found = [address(what, "gateway", value) for value in values]
@@ -202,7 +207,7 @@ def gateways(
                 "give one for each family",
             )
     for gateway in found:
-        on_link(what, "gateway", gateway, addresses)
+        on_link(what, "gateway", gateway, addresses, beside or ())
     return frozenset(default_route(gateway) for gateway in found)
 
 
@@ -220,16 +225,22 @@ def default_metric(version: int) -> int:
     return IPV6_METRIC if version == 6 else 0
 
 
-def on_link(what: str, option: str, via: Address, addresses: Optional[frozenset[Interface]]) -> None:
-    if via.is_link_local or addresses is None:
+def on_link(
+    what: str, option: str, via: Address, addresses: Optional[frozenset[Interface]], beside: Iterable[Route]
+) -> None:
+    """A next hop must be on the link: inside one of its addresses, or of a route without a next hop; one of fe80::/10 always is.
+
+    Where addresses are not managed, the planner knows those that are there (_engine/addressing.py).
+    """
+    if addresses is None or (via.version == 6 and via.is_link_local):
         return
     if any(via == mine.ip for mine in addresses):
         raise refuse(what, option, via, "is the link's own address", "give the neighbour's")
-    if not any(via in mine.network for mine in addresses):
+    near = [*(mine.network for mine in addresses), *(route.to for route in beside if route.via is None)]
+    if not any(via in network for network in near):
         there = ", ".join(sorted(map(str, addresses))) or "none"
-        raise refuse(
-            what, option, via, f"is not inside one of the addresses ({there})", "give an address of the same subnet"
-        )
+        why = f"is not inside one of the addresses ({there})"
+        raise refuse(what, option, via, why, "give an address of the same subnet, or a route to it without via")
 
 
 def routes(
@@ -238,6 +249,7 @@ def routes(
     if values is None:
         return None
     found: dict[tuple[Network, int], Route] = {}
+    hops: dict[Route, str] = {}
     for position, value in enumerate(values):
         option = f"routes[{position}]"
         to = network(what, f"{option}.to", value["to"])
@@ -247,7 +259,6 @@ def routes(
         if via is not None:
             if via.version != to.version:
                 raise refuse(what, f"{option}.via", via, f"is of another family than {to}")
-            on_link(what, f"{option}.via", via, addresses)
         metric = number(what, f"{option}.metric", value.get("metric"), 0, 2**32 - 1)
         route = Route(to, via, default_metric(to.version) if metric is None else metric)
         if via is None and route.metric == 0 and any(to == mine.network for mine in addresses or ()):
@@ -256,6 +267,10 @@ def routes(
             )
         if found.setdefault((to, route.metric), route) != route:
             raise refuse(what, option, to, "has two different next hops", "give them different metrics")
+        hops[route] = f"{option}.via"
+    for route, option in hops.items():
+        if route.via is not None:
+            on_link(what, option, route.via, addresses, found.values())
     return frozenset(found.values())
 
 
@@ -268,7 +283,17 @@ def sysctls(what: str, values: Optional[Mapping[str, Any]], link: Optional[str] 
         text = sysctl_value(what, f"sysctls.{name}", value)
         if found.setdefault(sysctl_path(what, "sysctls", name, link), text) != text:
             raise refuse(what, "sysctls", name, "is given twice with different values", "say it once")
+    if two_values(found):
+        raise InvalidRequest(what, f"sysctls: {two_values(found)}", "say it once")
     return found
+
+
+def two_values(settings: Mapping[tuple[str, ...], str]) -> str:
+    """What is wrong where one setting that has two names is given two values, or ""."""
+    one, other = (settings.get(path) for path in FORWARDING)
+    if one is None or other is None or one == other:
+        return ""
+    return f"{' and '.join('.'.join(path) for path in FORWARDING)} are one setting, and have different values"
 
 
 def sysctl_path(what: str, option: str, name: str, link: Optional[str] = None) -> tuple[str, ...]:

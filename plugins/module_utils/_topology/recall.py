@@ -88,8 +88,23 @@ def endpoint(
 
 
 def usable(link: Link) -> list[Interface]:
-    """Its addresses that others can use, in a fixed order."""
-    return sorted((one for one in link.addresses or () if not one.ip.is_link_local), key=lambda one: (one.version, one))
+    """Its addresses that others can use, in a fixed order: of each family ours, where the link tells which those are."""
+    found = sorted(
+        (one for one in link.addresses or () if not one.ip.is_link_local), key=lambda one: (one.version, one)
+    )
+    ours = link.marked | derived(link)
+    known = {one.version for one in found if one in ours}
+    return [one for one in found if one in ours or one.version not in known]
+
+
+def derived(link: Link) -> frozenset[Interface]:
+    """Its addresses from which its MAC address follows: kernels before 5.18 keep no mark on an address."""
+    pairs = ((one, (one.ip, None) if one.version == 4 else (None, one.ip)) for one in link.addresses or ())
+    return frozenset(one for one, ips in pairs if link.mac == names.mac(*ips))
+
+
+def told_by_mac(owner: str, world: World) -> dict[LinkKey, frozenset[Interface]]:
+    return {key: derived(link) for key, link in world.links.items() if link.owner == owner and key.netns is not None}
 
 
 def lease(interfaces: list[Interface], mac: Optional[str], name: str) -> Lease:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
-from .._model.errors import InvalidRequest
+from .._model.errors import DocknetError, InvalidRequest, Several, Unsupported
 from .._model.hosts import HostsKey
 from .._model.link import Address, Link, LinkKey, LinkRoute
 from .._model.plan import Question, Wanted, World
@@ -24,7 +24,7 @@ from .allocate import allocate
 from .document import read
 from .leases import Leases, leases, strange_vnis, told, underlay
 from .nameservice import plan_names
-from .recall import inside, recall
+from .recall import inside, recall, told_by_mac
 from .shared import follow, unread, uproots
 from .site import Site, is_ours
 from .sweep import default_bridge, detached, gone, meanwhile
@@ -76,6 +76,7 @@ class Topology:
         saved = world.states.get(site.owner)
         earlier = saved.allocation if saved else Allocation()
         uproots(site, earlier, world)
+        need_ipv6(site, world)
         self.warnings += unread(site)
         states = [state for name, state in world.states.items() if name != site.owner]
         if saved:
@@ -128,7 +129,8 @@ class Topology:
         keys = {**keys, **self.leases.keys}
         if name in world.keys:
             keys[self.host or ""] = world.keys[name].public
-        return Site(self.document, self.host, allocation, around, earlier, mtus, self.peers, before, keys)
+        derived = told_by_mac(name, world)
+        return Site(self.document, self.host, allocation, around, earlier, mtus, self.peers, before, keys, derived)
 
     def known_peers(self) -> Iterator[tuple[str, Address]]:
         """Of the document's hosts those that are known. Who else the inventory has is not for this topology to keep."""
@@ -179,6 +181,23 @@ class Topology:
     def facts(self, _wanted: Sequence[Wanted], _world: World) -> dict[str, Any]:
         """What was chosen, in plain types."""
         return {"topology": report(self.site)} if self.site else {}
+
+
+def need_ipv6(site: Site, world: World) -> None:
+    """Errors: Several, of all networks that cannot be on this host."""
+    without = [one for one in site.networks if (one.ipv6 or one.options.encrypted) and not world.ipv6]
+    errors: list[DocknetError] = [
+        Unsupported(
+            one.what,
+            f"it is to have IPv6{'' if one.ipv6 else ' between hosts, as it is encrypted'}, and this host's kernel has none",
+            "start the kernel without ipv6.disable=1, or set enable_ipv6: false"
+            if one.ipv6
+            else "start the kernel without ipv6.disable=1, or leave out encrypted",
+        )
+        for one in without
+    ]
+    if errors:
+        raise Several(errors) if len(errors) > 1 else errors[0]
 
 
 def report(site: Site) -> dict[str, Any]:
