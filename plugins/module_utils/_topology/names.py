@@ -18,6 +18,7 @@ from .._model.link import Address
 from .._model.state import Allocation
 from .._model.topology import ContainerSpec, Document
 from .link import local_mac
+from .normalise import LINK_NAME
 
 # The bridge of the host's one default network.
 DEFAULT_DEVICE = "docknet0"
@@ -93,3 +94,9 @@ def mac(ipv4: Optional[Address], ipv6: Optional[Address]) -> Optional[str]:
     if ipv4 is not None:
         return local_mac(ipv4.packed)
     return local_mac(hashlib.sha256(ipv6.packed).digest()) if ipv6 is not None else None
+
+
+def by_hand(owner: str, container: str, network: str) -> str:
+    """The host's end of a pair in the roles for single networks: v and the container's name, where Linux takes that, else as host_end."""
+    name = f"v{container}"
+    return name if LINK_NAME.fullmatch(name) else host_end(owner, container, network)

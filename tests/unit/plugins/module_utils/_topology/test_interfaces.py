@@ -8,6 +8,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
+from ansible_collections.netwright.docknet.plugins.filter.host_end import host_end
 from ansible_collections.netwright.docknet.plugins.module_utils._model.hosts import HostsBlock
 from ansible_collections.netwright.docknet.plugins.module_utils._model.source import SourceRoute
 from ansible_collections.netwright.docknet.plugins.module_utils._model.state import Allocation, Lease, State
@@ -18,7 +19,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model.topology 
     NetworkSpec,
     Options,
 )
-from ansible_collections.netwright.docknet.plugins.module_utils._topology import names
+from ansible_collections.netwright.docknet.plugins.module_utils._topology import names, normalise
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.sweep import detached
 
 DOCUMENT = Document("shop", {"front": NetworkSpec("front"), "lan": NetworkSpec("lan", options=Options(prefix="net"))})
@@ -62,3 +63,16 @@ def test_what_is_left_in_a_container_that_leaves_is_looked_for_in_it_alone():
         (address, table) for address in ("10.0.0.2", "10.0.1.2") for table in (1000, 1001)
     }
     assert not list(detached(saved, ("podman:web", "podman:db")))
+
+
+@pytest.mark.parametrize("name", ["web", "a.b_c-d+e", "fourteen-bytes"])
+def test_the_host_s_end_of_a_pair_by_hand_is_called_like_the_container(name):
+    assert host_end(name, "docknet", "docknet0") == f"v{name}"
+
+
+@pytest.mark.parametrize("name", ["nextcloud-aio-database", "Web.Example.com_1", "exactly-fifteen", "m@il"])
+def test_a_container_s_name_that_linux_does_not_take_is_fitted_as_a_topology_s_is(name):
+    found = host_end(name, "docknet", "docknet0")
+    assert found == names.host_end("docknet", name, "docknet0")
+    assert normalise.link_name("", "", found) == found
+    assert found not in {host_end(f"{name}2", "docknet", "docknet0"), host_end(name, "docknet", "docknet1")}
