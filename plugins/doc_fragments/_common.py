@@ -22,7 +22,10 @@ options:
     type: str
     default: docknet
   adopt:
-    description: Take over an object of the right kind that nobody has marked. Without it such an object is an error.
+    description:
+      - Take over an object of the right kind that nobody has marked. Without it such an object is an error.
+      - With O(state=absent) an interface or a namespace that was taken over is not deleted but given back. The owner's mark goes, the addresses that were
+        given to it, and of a namespace the owner's interfaces in it. Other settings stay as they are. One that nobody has marked is left alone.
     type: bool
     default: false
   recreate:

@@ -204,7 +204,7 @@ def desired(params):
     make = wish(what, params)
     key_a = key(what, a)
     if params["state"] == "absent":
-        return [make(Link(key_a, data=Veth()))]
+        return [make(Link(key_a, data=Veth(key(f"{what}, end b", b)) if b else Veth()))]
     if b is None:
         raise normalise.refuse(what, "b", "", "is missing", "say what the other end is")
     key_b = key(f"{what}, end b", b)

@@ -162,8 +162,8 @@ def test_a_namespace_by_process_number_and_by_path():
 
 
 def test_mounts_that_piled_up_go_with_the_name():
-    sh("ip netns add web; mount --bind /run/netns/web /run/netns/web; mount --bind /run/netns/web /run/netns/web")
-    assert call("netns", name="web", adopt=True)["changed"]
+    call("netns", name="web")
+    sh("mount --bind /run/netns/web /run/netns/web; mount --bind /run/netns/web /run/netns/web")
     result = call("netns", name="web", state="absent")
     assert result["changed"], result
     assert "/run/netns/web" not in sh("cat /proc/self/mountinfo")

@@ -58,7 +58,7 @@ def release(wanted: Wanted, child: Link, draft: Draft, first: bool = False) -> N
         and parent.key not in draft.links
         and draft.world.users.get(parent.key, 1) <= 1
     ):
-        draft.do(wanted, "delete", parent, "nothing else stands on it", first)
+        draft.remove_link(wanted, parent, "nothing else stands on it", first)
 
 
 def unroute(wanted: Wanted, child: Link, addresses: Iterable[Interface], draft: Draft, first: bool = False) -> None:
@@ -67,7 +67,7 @@ def unroute(wanted: Wanted, child: Link, addresses: Iterable[Interface], draft: 
     for shim in list(shims(wanted, child, draft)):
         routes = shim.routes or frozenset()
         lost = [route for route in routes if route.to in targets]
-        if lost and len(lost) == len(routes) and shim.key not in draft.links:
+        if lost and len(lost) == len(routes) and shim.key not in draft.links and not shim.adopted:
             draft.do(wanted, "delete", shim, "no other child is left that the host reaches through it", first)
             continue
         for route in lost:

@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 
 from .._model.bridge import Bridge
 from .._model.errors import Conflict, InvalidRequest, Missing
-from .._model.link import Link, LinkKey, LinkNeighbour
+from .._model.link import Link, LinkAddress, LinkKey, LinkNeighbour, Settings
 from .._model.namespace import Namespace, NetnsRef, Sysctl, place
 from .._model.owner import name_in
 from .._model.plan import Operation, Wanted, World
@@ -39,9 +39,9 @@ class Draft:
         self.ports: dict[LinkKey, set[str]] = {}
         # Bridges that are told their MTU in this run.
         self.told: set[LinkKey] = set()
-        # Marked links that are called otherwise now than when they were marked.
+        # Marked links that are called otherwise now than when they were marked: by owner and the name they had.
         self.renamed = {
-            (link.key.netns, link.altname): link.key
+            (link.key.netns, link.owner, name_in(link.altname)): link.key
             for link in world.links.values()
             if link.altname and name_in(link.altname) != link.key.name
         }
@@ -64,6 +64,15 @@ class Draft:
         operation = Operation(action, value, reason, wanted.what, first)
         self.operations.append(operation)
         effect(self.world, operation)
+
+    def remove_link(self, wanted: Wanted, link: Link, reason: str, first: bool = False) -> None:
+        """One that was adopted stays: our mark goes, and the addresses that we gave it."""
+        if not link.adopted:
+            self.do(wanted, "delete", link, reason, first)
+            return
+        for address in sorted((link.addresses or frozenset()) & link.marked, key=str):
+            self.do(wanted, "remove", LinkAddress(link.key, address), "its link is given back")
+        self.do(wanted, "release", Settings(link.key, {"altname": ""}), f"{reason}; adopted, so it is given back")
 
     def take_back(self, operation: Operation) -> None:
         """A route that was to be added."""

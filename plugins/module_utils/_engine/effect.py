@@ -32,6 +32,7 @@ from .._model.link import (
     Settings,
 )
 from .._model.namespace import Namespace, Sysctl
+from .._model.owner import owner_of
 from .._model.plan import Operation, World
 from .._model.source import without
 from .._model.veth import Veth
@@ -59,6 +60,9 @@ def _forget_sysctls(world: World, gone: set[LinkKey], place: Optional[str]) -> N
 
 
 def _namespace(world: World, action: str, value: Namespace) -> None:
+    if action == "release":
+        world.namespaces[value.name] = replace(value, owner=None, marked=False, adopted=False)
+        return
     world.left -= {value.name}
     if action == "delete":
         for key in [key for key in world.links if key.netns == value.name]:
@@ -197,6 +201,8 @@ def _lose_routes(world: World, key: LinkKey, version: Optional[int] = None) -> N
 def _settings(world: World, _action: str, value: Settings) -> None:
     link = world.links[value.link]
     own: dict[str, Any] = {name: new for name, new in value.changes.items() if name in LINK_FIELDS}
+    if "altname" in own:
+        own["owner"] = owner_of((own["altname"],))
     if "master" in own:
         link = as_new_port(link, own["master"])
     rest: dict[str, Any] = {name: new for name, new in value.changes.items() if name not in LINK_FIELDS}

@@ -40,6 +40,8 @@ def question(wanted: Wanted) -> Question:
     refs = {link.key.netns} | {key.netns for key in relatives(link)}
     asked = Question(namespaces=set(refs), links=set(refs), owners={wanted.owner})
     asked.add(addressing.question(link))
+    if not wanted.present:
+        asked.addresses |= refs  # of one that is given back ours go
     asked.neighbours |= {(link.key.netns, key.netns) for key in relatives(link) if key.netns != link.key.netns}
     if isinstance(link.data, Child):
         asked.add(child.question(link.key))
@@ -87,10 +89,23 @@ def _remove(wanted: Wanted, draft: Draft) -> None:
     if seen is None:
         return
     _same_kind(wanted, link, seen)
-    claim(wanted, seen.owner, seen.kind)
+    if claim(wanted, seen.owner, seen.kind):
+        return  # nobody's, and so absent as an owner's object
+    if seen.adopted:
+        _give_back(wanted, seen, draft)
+        return
     child.release(wanted, seen, draft)
     vxlan.release(wanted, seen, draft)
     draft.do(wanted, "delete", seen, "to be absent")
+
+
+def _give_back(wanted: Wanted, seen: Link, draft: Draft) -> None:
+    """With the host's routes to it, which are ours, and the other end of a pair."""
+    child.unroute(wanted, seen, seen.addresses or frozenset(), draft)
+    draft.remove_link(wanted, seen, "to be absent")
+    peer = draft.world.links.get(seen.data.peer) if isinstance(seen.data, Veth) else None
+    if peer and peer.adopted and peer.owner == wanted.owner:
+        draft.remove_link(wanted, peer, "to be absent")
 
 
 def _same_kind(wanted: Wanted, link: Link, seen: Link) -> None:
@@ -111,7 +126,8 @@ def _exist(wanted: Wanted, link: Link, draft: Draft) -> Link:
         differs = _identity(link, seen)
         if not differs:
             if adopted:
-                draft.do(wanted, "set", Settings(link.key, {"owner": wanted.owner}), "adopted")
+                mark = altname(wanted.owner, link.key.name, adopted=True)
+                draft.do(wanted, "set", Settings(link.key, {"altname": mark}), "adopted")
             return draft.world.links[link.key]
         reason = LEFT if _left(wanted, link, seen, draft) else f"another identity: {differs}"
         if not wanted.recreate and reason != LEFT:
@@ -124,8 +140,8 @@ def _exist(wanted: Wanted, link: Link, draft: Draft) -> Link:
         vxlan.release(wanted, seen, draft)
         draft.do(wanted, "delete", seen, reason, first=True)
         draft.ports.clear()
-    elif (link.key.netns, altname(wanted.owner, link.key.name)) in draft.renamed:
-        now = draft.renamed[(link.key.netns, altname(wanted.owner, link.key.name))].name
+    elif (link.key.netns, wanted.owner, link.key.name) in draft.renamed:
+        now = draft.renamed[(link.key.netns, wanted.owner, link.key.name)].name
         raise Conflict(wanted.what, f'it is there under another name, "{now}"', "rename it back, or delete it")
     vxlan.make_room(wanted, link, draft)
     _stand_on(wanted, link, draft)
@@ -212,7 +228,7 @@ def _unknown(key: LinkKey, data: Optional[Kind] = None) -> Link:
 
 def _settle(wanted: Wanted, link: Link, seen: Link, draft: Draft) -> None:
     changes: dict[str, object] = {}
-    mark = altname(wanted.owner, link.key.name)
+    mark = altname(wanted.owner, link.key.name, seen.adopted)
     if link.data is not None and seen.altname != mark:
         changes["altname"] = mark
     as_port = seen if link.master in (None, seen.master) else replace(seen, **NEW_PORT)

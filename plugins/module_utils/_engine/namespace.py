@@ -45,10 +45,10 @@ def plan(wanted: Wanted, draft: Draft) -> None:
     if seen is None:
         draft.do(wanted, "create", Namespace(value.name, wanted.owner), "missing")
     elif claim(wanted, seen.owner, "namespace"):
-        draft.do(wanted, "set", Namespace(value.name, wanted.owner), "adopted")
+        draft.do(wanted, "set", Namespace(value.name, wanted.owner, adopted=True), "adopted")
     elif not (seen.marked and seen.up):
         why = "its loopback is down" if seen.marked else "its mark is gone"
-        draft.do(wanted, "set", Namespace(value.name, wanted.owner), why)
+        draft.do(wanted, "set", Namespace(value.name, wanted.owner, adopted=seen.adopted), why)
 
 
 def _absent(wanted: Wanted, seen: Optional[Namespace], draft: Draft) -> None:
@@ -59,8 +59,8 @@ def _absent(wanted: Wanted, seen: Optional[Namespace], draft: Draft) -> None:
         return
     if _same(seen, _target(wanted, draft.world)):
         seen = replace(seen, same_as=wanted.value.same_as)
-    elif not (seen.same_as is not None and _is_ours(wanted, seen)):
-        claim(wanted, seen.owner, "namespace")
+    elif not (seen.same_as is not None and _is_ours(wanted, seen)) and claim(wanted, seen.owner, "namespace"):
+        return  # nobody's, and so absent as an owner's object
     _forget_names(wanted, draft)
     _delete(wanted, seen, draft, "to be absent")
 
@@ -115,13 +115,20 @@ def _whose(seen: Namespace) -> str:
 
 
 def _delete(wanted: Wanted, seen: Namespace, draft: Draft, reason: str, first: bool = False) -> None:
-    """Our links in it go first: a process inside would keep them, and their other ends, alive. Not where another name stays."""
+    """Our links in it go first: a process inside would keep them, and their other ends, alive. Not where another name stays.
+
+    One that was adopted stays, without our links.
+    """
     stays = bool(seen.same_as) or (seen.same_as == "" and seen.owner != wanted.owner)
     for key in sorted(key for key in draft.inside.get(seen.name, ()) if key.name != "lo"):
         link = draft.world.links.get(key)
         if link and link.owner == wanted.owner and not stays:
-            child.release(wanted, link, draft, first)
-            draft.do(wanted, "delete", link, "its namespace goes", first)
+            if not link.adopted:
+                child.release(wanted, link, draft, first)
+            draft.remove_link(wanted, link, "its namespace goes", first)
+    if seen.adopted and seen.same_as is None and not first:
+        draft.do(wanted, "release", seen, f"{reason}; adopted, so it is given back")
+        return
     draft.do(wanted, "delete", seen, reason, first)
 
 

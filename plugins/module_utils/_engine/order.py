@@ -29,7 +29,7 @@ Set-up goes from what others stand on to what stands on it; removal the other wa
 120 hosts files: they name addresses; 122 other files; then 130 and 132 what goes of them
 135 services that go: nobody is sent to them any more
 137 what let our packets through other people's filters
-140 links that go, then 150 namespaces: after the rules that sent packets there; 155 the key of a WireGuard that is gone
+140 links that go or are given back, then 150 namespaces: after the rules that sent packets there; 155 the key of a WireGuard that is gone
 160 the saved specification, when all of it is gone
 165 the saved specification, where the one before was needed to know what has to go
 """
@@ -54,9 +54,9 @@ from .inheritance import lateness
 
 RANKS: dict[type, dict[str, int]] = {
     State: {"create": 0, "set": 0, "delete": 160},
-    Namespace: {"create": 10, "set": 10, "delete": 150},
+    Namespace: {"create": 10, "set": 10, "delete": 150, "release": 150},
     Birth: {"create": 20},
-    Settings: {"set": 30},
+    Settings: {"set": 30, "release": 140},
     Sysctl: {"set": 40},
     TunnelChange: {"set": 35},
     WireguardKey: {"create": 5, "set": 5, "delete": 155},

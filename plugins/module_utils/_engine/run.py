@@ -251,10 +251,12 @@ def converge(host: Host, design: Design, check: bool, done: list[Operation]) -> 
     with uninterrupted():
         for operation in host.apply(todo.operations, rank, REMOVAL):
             done.append(operation)
+    # What was given back is nobody's, and so not to be asked for as an owner's.
+    checked = [one if one.present else one._replace(adopt=True) for one in wanted]
     for wait in PATIENCE:
         time.sleep(wait)
         world = host.observe(asked)
-        left = plan(wanted, world).operations
+        left = plan(checked, world).operations
         if not left:
             return todo, wanted, world
     still = f"{left[0].action} {left[0].value} ({left[0].reason})"

@@ -90,7 +90,7 @@ def make_room(wanted: Wanted, link: Link, draft: Draft) -> None:
         if seen is None or key == link.key or not isinstance(seen.data, Vxlan) or not _same_segment(link, seen):
             continue
         leaving = next((one for one in draft.wanted if not one.present and _is(one, key)), None)
-        if leaving is None:
+        if leaving is None or seen.adopted:
             whose = f'of owner "{seen.owner}"' if seen.owner else "that this collection did not make"
             segment = f"VNI {link.data.vni} on port {link.data.port}"
             where = place(key.netns) or " on the host"

@@ -56,7 +56,9 @@ from .places import Done, Places
 GONE = (errno.ENODEV, errno.ENOENT, errno.EADDRNOTAVAIL, errno.ESRCH)
 FINE: dict[tuple[type, str], tuple[int, ...]] = {
     (Namespace, "set"): (errno.EEXIST,),
+    (Namespace, "release"): GONE,
     (Link, "delete"): GONE,
+    (Settings, "release"): GONE,
     (LinkAddress, "remove"): GONE,
     (LinkRoute, "remove"): GONE,
     (LinkRoute, "add"): (errno.EEXIST,),
@@ -132,8 +134,9 @@ def make_namespaces(host: Places, operations: list[Operation]) -> Done:
     with namespaces.shared_directory():
         for operation in operations:
             name = operation.value.name
-            if operation.action == "set":
-                yield from send(host, name, [(operation, mark(operation.value))])
+            if operation.action in ("set", "release"):
+                messages = mark(operation.value) if operation.action == "set" else release(operation.value)
+                yield from send(host, name, [(operation, messages)])
                 continue
             try:
                 if operation.action == "delete":
@@ -243,9 +246,14 @@ def hint(host: Places, value: Any, code: int) -> Optional[str]:
 
 
 def mark(value: Namespace) -> list[Message]:
-    """Loopback up, in its owner's group, and with the readable name."""
-    changes: dict[str, object] = {"up": True, "owner": value.owner, "altname": altname(str(value.owner), "lo")}
-    return rt.set_link(rt.LOOPBACK_INDEX, changes)
+    """Loopback up, in its owner's group, and with the readable name. That of an adopted one keeps its group."""
+    name = altname(str(value.owner), "lo", value.adopted)
+    group = {} if value.adopted else {"owner": value.owner}
+    return rt.set_link(rt.LOOPBACK_INDEX, {"up": True, **group, "altname": name})
+
+
+def release(value: Namespace) -> list[Message]:
+    return [rt.drop_altname(rt.LOOPBACK_INDEX, altname(str(value.owner), "lo", value.adopted))]
 
 
 def needs(value: Any) -> set[LinkKey]:

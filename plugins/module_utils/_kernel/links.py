@@ -28,7 +28,7 @@ from .._model.link import (
     Settings,
 )
 from .._model.namespace import Namespace, NetnsRef
-from .._model.owner import PREFIX, SEPARATOR, owner_of
+from .._model.owner import is_adopted, mark_in, owner_of
 from .._model.vxlan import LinkForward
 from . import neighbour
 from . import rtnetlink as rt
@@ -80,8 +80,8 @@ def loopback(socket: Socket) -> RawLink:
 
 def namespace(name: str, raw: RawLink, groups: Mapping[int, str]) -> Namespace:
     """A named namespace as its loopback shows it."""
-    marked = owner_of(raw.altnames) is not None
-    return Namespace(name, raw.owner(groups), marked, bool(raw.flags & rt.IFF_UP))
+    mark = mark_in(raw.altnames)
+    return Namespace(name, raw.owner(groups), bool(mark), bool(raw.flags & rt.IFF_UP), adopted=is_adopted(mark))
 
 
 def look(
@@ -147,12 +147,11 @@ def _link(
     mac = one.seen.get(rt.IFLA_ADDRESS, b"")
     codec = KINDS.get(one.kind)
     data = codec.decode(one.data, _below(ref, one, links, beside, raw)) if codec else Other(kind=one.kind or "device")
-    altname = next((text for text in one.altnames if text.startswith(PREFIX + SEPARATOR)), "")
     return Link(
         key=LinkKey(ref, one.name),
         data=data,
         owner=one.owner(groups),
-        altname=altname,
+        altname=mark_in(one.altnames),
         mac=mac.hex(":") if mac else "",
         mtu=one.number(rt.IFLA_MTU),
         master=master.name if master else "",

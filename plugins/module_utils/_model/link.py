@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Optional, Union
 
 from .namespace import NetnsRef, place
+from .owner import is_adopted
 
 if TYPE_CHECKING:
     from .vxlan import Forward
@@ -141,6 +142,11 @@ class Link:
         if isinstance(self.data, Other):
             return self.data.kind
         return self.data.KIND if self.data else ""
+
+    @property
+    def adopted(self) -> bool:
+        """Whether it was there before its owner had it."""
+        return is_adopted(self.altname)
 
     @property
     def under(self) -> tuple[LinkKey, ...]:

@@ -21,6 +21,7 @@ NetnsRef = Optional[str]
 @dataclass(frozen=True)
 class Namespace:
     """A named namespace. `owner` None: nobody's. `marked`: the readable mark is on its loopback. `up`: that is up.
+    `adopted`: it was there before its owner had it.
 
     `same_as`, wanted: the namespace that this is a second name of, named as any is (`web`, `docker:web`); seen: the
     first name of the same namespace, "" where that is not among the named ones, None for a first name. `inode`: what
@@ -32,6 +33,7 @@ class Namespace:
     marked: bool = True
     up: bool = True
     same_as: Optional[str] = None
+    adopted: bool = False
     inode: int = field(default=0, compare=False)
 
     def __str__(self) -> str:

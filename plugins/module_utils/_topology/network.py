@@ -33,20 +33,24 @@ MTU = 1500
 
 
 def bridge(site: Site, network: NetworkSpec) -> Iterator[Any]:
-    """All that one bridge network is on the host, but for its part of the packet filter."""
+    """All that one bridge network is on the host, but for its part of the packet filter.
+
+    A bridge that was adopted keeps its MAC address, its MTU and its kernel settings: the host may be on the LAN by it.
+    """
     given, options, owner = site.given(network.name), network.options, site.owner_of(network)
     key = LinkKey(None, site.device(network))
+    adopted = key in site.adopted
     yield Link(
         key,
         data=Bridge(),
         owner=owner,
-        mac=derived_mac(owner, key),
-        mtu=mtu(network, given),
+        mac=None if adopted else derived_mac(owner, key),
+        mtu=None if adopted else mtu(network, given),
         up=True,
         addresses=frozenset(addresses(network, given)),
         former=frozenset(addresses(network, site.earlier.networks.get(network.name, NetworkLease()))),
     )
-    yield from settings(key, network.ipv6)
+    yield from () if adopted else settings(key, network.ipv6)
     if network.internal or not options.masquerade:
         return
     for subnet in given.subnets:

@@ -103,6 +103,12 @@ def derived(link: Link) -> frozenset[Interface]:
     return frozenset(one for one, ips in pairs if link.mac == names.mac(*ips))
 
 
+def adopted(owner: str, world: World, more: bool) -> frozenset[LinkKey]:
+    """The host's links that the owner has adopted; with `more` also those that it may, which are nobody's."""
+    own = ((key, link) for key, link in world.links.items() if key.netns is None)
+    return frozenset(key for key, link in own if link.owner == owner and link.adopted or more and link.owner is None)
+
+
 def told_by_mac(owner: str, world: World) -> dict[LinkKey, frozenset[Interface]]:
     return {key: derived(link) for key, link in world.links.items() if link.owner == owner and key.netns is not None}
 

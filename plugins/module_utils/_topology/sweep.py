@@ -33,7 +33,8 @@ def gone(owner: str, values: Sequence[Any], world: World) -> Iterator[Any]:
     kept = {identity(value) for value in values}
     going = [one for one in namespaces(owner, world) if ("netns", one.name) not in kept]
     yield from going
-    names = {one.name for one in going}
+    # An adopted one stays, and so does what is in it, but for what is the owner's.
+    names = {one.name for one in going if not one.adopted}
     seen: list[Any] = [
         one for table in world.tables.values() for one in (*table.rules.values(), *table.segments.values())
     ]

@@ -24,7 +24,7 @@ from .allocate import allocate
 from .document import read
 from .leases import Leases, leases, strange_vnis, told, underlay
 from .nameservice import plan_names
-from .recall import inside, recall, told_by_mac
+from .recall import adopted, inside, recall, told_by_mac
 from .shared import follow, unread, uproots
 from .site import Site, is_ours
 from .sweep import default_bridge, detached, gone, meanwhile
@@ -129,8 +129,8 @@ class Topology:
         keys = {**keys, **self.leases.keys}
         if name in world.keys:
             keys[self.host or ""] = world.keys[name].public
-        derived = told_by_mac(name, world)
-        return Site(self.document, self.host, allocation, around, earlier, mtus, self.peers, before, keys, derived)
+        own, derived = adopted(name, world, self.adopt), told_by_mac(name, world)
+        return Site(self.document, self.host, allocation, around, earlier, mtus, self.peers, before, keys, own, derived)
 
     def known_peers(self) -> Iterator[tuple[str, Address]]:
         """Of the document's hosts those that are known. Who else the inventory has is not for this topology to keep."""
