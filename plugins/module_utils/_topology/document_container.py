@@ -65,7 +65,7 @@ def container(node: Node, name: str, networks: Mapping[str, NetworkSpec]) -> tup
     spec = ContainerSpec(
         name,
         node["host"].parse(placed),
-        node["hostname"].parse(host_name),
+        node["hostname"].parse(whole_name),
         netns,
         made,
         mode,
@@ -79,6 +79,11 @@ def container(node: Node, name: str, networks: Mapping[str, NetworkSpec]) -> tup
         sysctls(node["sysctls"]),
     )
     return spec, {one.network: place for place, one in attached}
+
+
+def whole_name(what: str, option: str, value: str) -> str:
+    """A dot at the end, by which DNS knows a whole name, says nothing more here."""
+    return host_name(what, option, value.removesuffix("."))
 
 
 def placed(what: str, option: str, value: str) -> str:
@@ -215,7 +220,7 @@ def server(what: str, option: str, value: str) -> Address:
 
 def search(what: str, option: str, value: str) -> str:
     """A lone dot is "none", as in Docker."""
-    return value if value == "." else host_name(what, option, value.rstrip("."), underscores=True)
+    return value if value == "." else host_name(what, option, value.rstrip("."))
 
 
 def option(what: str, option: str, value: str) -> str:

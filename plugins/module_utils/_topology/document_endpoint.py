@@ -77,10 +77,15 @@ def endpoint(node: Node, network: NetworkSpec) -> EndpointSpec:
         mac = None
     interface, host_interface, sysctls = options(node, network)
     gw_priority, priority = (node[key].whole(-PRIORITY, PRIORITY) or 0 for key in ("gw_priority", "priority"))
-    aliases = tuple(dict.fromkeys(name for name in (one.parse(named) for one in node["aliases"].items()) if name))
+    aliases = tuple(dict.fromkeys(name for name in (one.parse(alias) for one in node["aliases"].items()) if name))
     return EndpointSpec(
         network.name, aliases, ipv4, ipv6, mac, interface, host_interface, gw_priority, priority, sysctls
     )
+
+
+def alias(what: str, option: str, value: str) -> str:
+    """A dot at the end, by which DNS knows a whole name, says nothing more here."""
+    return named(what, option, value.removesuffix("."))
 
 
 def address(what: str, option: str, value: str, version: int) -> Address:

@@ -47,7 +47,7 @@ def named(what: str, option: str, name: str) -> str:
     """Names are asked for: CONTAINER, CONTAINER.NETWORK."""
     if not normalise.CONTAINER.fullmatch(name):
         raise normalise.refuse(what, option, name, "is no name", "begin with a letter or digit; use those and _ . -")
-    return host_name(what, option, name, underscores=True)
+    return host_name(what, option, name)
 
 
 def network(node: Node, name: str) -> NetworkSpec:

@@ -84,11 +84,11 @@ def names(what: str, option: str, values: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def host_name(what: str, option: str, value: str, underscores: bool = False) -> str:
-    """`underscores`: it is a container's or a network's name, in which Docker takes them too."""
-    labels = (value.replace("_", "x") if underscores else value).split(".")
+def host_name(what: str, option: str, value: str) -> str:
+    """RFC 1123's host names, with the underscores that Docker, Compose and DNS take in names too."""
+    labels = value.replace("_", "x").split(".")
     if len(value) > NAME_LENGTH or not all(map(LABEL.fullmatch, labels)):
-        way_out = "use letters, digits, dots, and hyphens inside; up to 63 between two dots, 253 in all"
+        way_out = "use letters, digits, underscores, dots, and hyphens inside; up to 63 between two dots, 253 in all"
         raise normalise.refuse(what, option, value, "is no host name", way_out)
     if NUMBER.fullmatch(labels[-1]):
         why = "is read as an address, so it would never be looked up"

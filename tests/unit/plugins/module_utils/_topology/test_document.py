@@ -23,6 +23,8 @@ SAME_CONTAINERS = [
     ("{}", "null"),
     ("{networks: [default]}", "{networks: {default: }}"),
     ("{networks: [default]}", "{networks: {default: {aliases: [], priority: 0, x-mine: 1}}}"),
+    ("{hostname: mail.example.com}", "{hostname: mail.example.com.}"),
+    ("{networks: {default: {aliases: [db.example.com]}}}", "{networks: {default: {aliases: [db.example.com.]}}}"),
     ("{dns: 9.9.9.9}", "{dns: [9.9.9.9]}"),
     ("{dns_search: a.example}", "{dns_search: [a.example]}"),
     ("{extra_hosts: ['a:10.0.0.1']}", "{extra_hosts: ['a=10.0.0.1']}"),
@@ -51,6 +53,11 @@ SAME_CONTAINERS = [
 @pytest.mark.parametrize("one, other", SAME_CONTAINERS)
 def test_forms_of_a_container(one, other):
     assert web(one) == web(other)
+
+
+def test_names_have_underscores_and_capitals_as_in_docker():
+    found = web("{hostname: my_host, networks: {default: {aliases: [db_master, x_y.example.com, WWW]}}}")
+    assert (found.hostname, found.endpoints[0].aliases) == ("my_host", ("db_master", "x_y.example.com", "WWW"))
 
 
 SAME_NETWORKS = [

@@ -78,7 +78,20 @@ def test_a_bad_interface():
 
 
 @pytest.mark.parametrize(
-    "name", ["web", "WEB", "a", "a.b", "web-1.example.com", "3com", "1.example", "x" * 63, ".".join(["y" * 62] * 4)]
+    "name",
+    [
+        "web",
+        "WEB",
+        "a",
+        "a.b",
+        "my_db",
+        "_dmarc.example.com",
+        "web-1.example.com",
+        "3com",
+        "1.example",
+        "x" * 63,
+        ".".join(["y" * 62] * 4),
+    ],
 )
 def test_names(name):
     assert host_name("what", "names", name) == name
@@ -92,7 +105,6 @@ BAD_NAMES = [
     "a..b",
     "-web",
     "web-",
-    "my_db",
     "web db",
     "web\n1.2.3.4 bank",
     "web\t",
