@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
+import subprocess
 import time
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
@@ -19,6 +21,7 @@ from typing import NamedTuple
 
 import pytest
 from ansible_collections.netwright.docknet.plugins.module_utils._engine.run import Fixed, converge
+from ansible_collections.netwright.docknet.plugins.module_utils._kernel import nameprobe
 from ansible_collections.netwright.docknet.plugins.module_utils._kernel.host import Host
 from ansible_collections.netwright.docknet.plugins.module_utils._model.hosts import HostsBlock, HostsKey
 from ansible_collections.netwright.docknet.plugins.module_utils._model.plan import Question, Wanted
@@ -298,6 +301,57 @@ def test_ipv6_is_a_way_to_ask_too(shop):
     assert said == "fd00:20::2\n"
 
 
+# -- names of the world that look like ours ---------------------------------------------------------------------
+
+
+def world(address, *lines):
+    """A name server of elsewhere that has everything that it is told."""
+    words = " ".join(f"'--{line}'" for line in lines)
+    sh(
+        f"dnsmasq --conf-file=/dev/null --pid-file=/run/outside-{address}.pid --no-resolv --no-hosts --bind-interfaces"
+        f" --listen-address={address} {words}"
+    )
+
+
+def test_a_network_takes_no_domain_from_the_world(shop):
+    world("127.0.0.1", "address=/metadata.front/192.0.2.7", "txt-record=deep.web.front,hello")
+    for words in ("metadata.front", "+tcp metadata.front"):
+        assert shop.dig(MAIL, words) == Answer("NOERROR", ["192.0.2.7"]), "only CONTAINER.NETWORK is ours"
+    assert shop.dig(MAIL, "deep.web.front TXT") == Answer("NOERROR", ['"hello"'])
+    assert shop.dig(MAIL, "web.front").data == ["172.20.0.2"]
+    assert shop.dig(SAFE, "metadata.vault") == Answer("REFUSED", [])
+    shop.run(*(one for one in CONTAINERS if one is not WEB))
+    sh("kill $(cat /run/outside-127.0.0.1.pid)")
+    world("127.0.0.1", "address=/web.front/192.0.2.8")
+    until(lambda: shop.dig(MAIL, "web.front") == Answer("NOERROR", ["192.0.2.8"]))
+
+
+def test_an_alias_or_hostname_hides_no_other_name_of_its_domain(town):
+    proxy = on("proxy", ("back", "example.com", "Site_1.example.com"), hostname="mail.example.com")
+    twin = on("twin", ("front", "example.org"))
+    town.run(APP, proxy, twin)
+    world(
+        "127.0.0.1",
+        "address=/example.com/192.0.2.7",
+        "address=/example.com/2001:db8::7",
+        "address=/api.example.com/192.0.2.8",
+        "txt-record=_acme-challenge.mail.example.com,challenge",
+        "txt-record=example.org,v=spf1",
+        "mx-host=example.org,mx.example.org,10",
+    )
+    for name in ("example.com", "EXAMPLE.com", "site_1.example.com", "mail.example.com"):
+        assert town.dig(APP, name) == Answer("NOERROR", ["172.21.0.3"])
+        assert town.dig(APP, f"{name} AAAA") == Answer("NOERROR", []), "not the world's"
+    assert town.dig(APP, "api.example.com").data == ["192.0.2.8"]
+    assert town.dig(APP, "_acme-challenge.mail.example.com TXT").data == ['"challenge"']
+    assert town.dig(APP, "example.org").data == ["172.20.0.3"] and town.dig(APP, "example.org AAAA").data == [
+        "fd00:20::3"
+    ]
+    assert town.dig(APP, "example.org TXT").data == ['"v=spf1"'] and town.dig(APP, "example.org MX").data == [
+        "mx.example.org."
+    ]
+
+
 # -- names of elsewhere ---------------------------------------------------------------------------------------
 
 
@@ -367,6 +421,68 @@ def test_it_runs_as_nobody(shop):
     for record in Path("/run/docknet/service").glob("*/pid"):
         status = Path(f"/proc/{record.read_text().split()[0]}/status")
         until(lambda status=status: "\nUid:\t65534\t65534\t65534" in status.read_text())
+
+
+def server_of(container, town):
+    """The process of a container's name server."""
+    port = town.port[town.lease(container, container.endpoints[0].network).ipv4]
+    return next(
+        int((one / "pid").read_text().split()[0])
+        for one in Path("/run/docknet/service").iterdir()
+        if f"port={port}\n" in (one / "conf").read_text()
+    )
+
+
+def test_a_stopped_name_server_is_started_again(shop):
+    os.kill(server_of(DB, shop), signal.SIGSTOP)
+    until(lambda: Path(f"/proc/{server_of(DB, shop)}/stat").read_text().split()[2] == "T")
+    assert shop.run(*CONTAINERS) == [("set", "service", "it is stopped (SIGSTOP)")]
+    assert shop.dig(DB, "app").data == ["172.21.0.2"]
+
+
+def test_a_deaf_name_server_is_started_again_and_a_filter_in_between_is_not_its_fault(shop):
+    """A process in its place that has its sockets and reads none of them."""
+    victim = server_of(DB, shop)
+    deaf = subprocess.Popen(["sleep", "100"])
+    record = next(
+        one for one in Path("/run/docknet/service").glob("*/pid") if one.read_text().split()[0] == str(victim)
+    )
+    port = shop.port[shop.lease(DB, "back").ipv4]
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: not sh(f"ss -Hlnu src 172.21.0.1:{port}"))
+    try:
+        start = Path(f"/proc/{deaf.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        record.write_text(f"{deaf.pid} {start}\n")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+            mute.bind(("172.21.0.1", port))
+            with Host() as host:
+                began = time.monotonic()
+                (seen,) = (
+                    one for one in host.observe(Question(owners={"shop"}, owned=True)).services.values() if one.trouble
+                )
+                assert nameprobe.PATIENCE <= time.monotonic() - began < nameprobe.PATIENCE + 1
+            assert (seen.name, seen.trouble) == (record.parent.name, "it does not answer")
+        assert shop.run(*CONTAINERS) == [("set", "service", "it does not answer")]
+        assert shop.dig(DB, "app").data == ["172.21.0.2"]
+    finally:
+        deaf.kill()
+        deaf.wait()
+    sh("nft 'add table inet mine; add chain inet mine in { type filter hook input priority 0; policy drop; }'")
+    assert shop.run(*CONTAINERS) == []
+
+
+def test_a_port_that_another_process_has_is_chosen_around(town):
+    port = town.names(DB).resolvers["back"][town.lease(DB, "back").ipv4]
+    town.build(DB)
+    with socket.create_server(("172.21.0.1", port)), Host() as host:
+        around = replace(AROUND, listeners=host.observe(Question(survey=True)).surroundings.listeners)
+        town.run(DB, APP, around=around)
+        assert town.port[town.lease(DB, "back").ipv4] != port
+        assert town.dig(DB, "app").data == ["172.21.0.3"]
+    with Host() as host:
+        seen = host.observe(Question(survey=True)).surroundings.listeners
+    assert seen and all(one.service.startswith("shop-names-") for one in seen)
+    assert town.run(DB, APP, around=replace(AROUND, listeners=seen)) != [], "it goes back"
 
 
 # -- the files of containers ----------------------------------------------------------------------------------

@@ -95,6 +95,36 @@ def test_name_servers_search_list_and_the_machine():
     assert around.machine == "0123456789abcdef0123456789abcdef"
 
 
+def test_the_servers_behind_systemd_resolved_s_stub():
+    sh("mkdir -p /run/systemd/resolve; ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf")
+    sh("printf 'nameserver 127.0.0.53\nsearch a.example\n' >/run/systemd/resolve/stub-resolv.conf")
+    assert (look().servers, look().search) == ((A("127.0.0.53"),), ("a.example",))
+    sh("printf 'nameserver 192.0.2.53\nnameserver 127.0.0.1\nsearch b.example\n' >/run/systemd/resolve/resolv.conf")
+    around = look()
+    assert (around.servers, around.search) == ((A("192.0.2.53"), A("127.0.0.1")), ("a.example",))
+    assert (around.resolver, around.no_resolver) == ("/run/systemd/resolve/stub-resolv.conf", False)
+
+
+@pytest.mark.parametrize(
+    ("made", "resolver"),
+    [
+        ("true", "/etc/resolv.conf"),
+        ("ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf", "/run/systemd/resolve/stub-resolv.conf"),
+        ("ln -s resolv.conf /etc/resolv.conf", None),
+        ("mount -t tmpfs -o ro none /mnt; ln -s /mnt/none/resolv.conf /etc/resolv.conf", None),
+    ],
+)
+def test_a_host_without_resolv_conf(made, resolver):
+    sh(made)
+    assert (look().resolver, look().no_resolver, look().servers) == (resolver, True, ())
+
+
+def test_the_lookup_order_of_the_host():
+    assert look().nsswitch is None
+    sh("echo 'hosts: files dns' >/etc/nsswitch.conf")
+    assert look().nsswitch == ("hosts: files dns",)
+
+
 # A process that listens; what it is told to, it says when it is done.
 PROGRAM = """
 import socket, sys
@@ -140,6 +170,21 @@ def test_listeners_and_who_they_are():
     (who,) = {one.process for one in found}
     assert who.startswith("python") and who.endswith(f" (pid {process.pid})")
     assert look().listeners == ()
+
+
+def test_a_udp_socket_at_a_port_of_the_kernel_s_choice_may_be_a_client_s():
+    """A tunnel's socket is the kernel's, and no client's."""
+    sh("ip link set lo up; ip link add vx0 type vxlan id 7 dstport 51820; ip link set vx0 up")
+    words = ["udp,0.0.0.0,0", "udp,0.0.0.0,5000", "tcp,0.0.0.0,40000"]
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"there\n"
+        found = {
+            (one.protocol, one.port if one.port in (5000, 40000, 51820) else 0): one.passing for one in look().listeners
+        }
+        process.stdin.close()
+    assert found == {("udp", 0): True, ("udp", 5000): False, ("tcp", 40000): False, ("udp", 51820): False}
 
 
 def test_listeners_are_those_of_the_own_namespace():

@@ -22,6 +22,7 @@ from ansible_collections.netwright.docknet.tests.kernel.topologies import (
     refused,
     steps,
     topology,
+    until,
 )
 
 SHOP = {
@@ -356,3 +357,60 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_done():
     for part in ("10.9.9.9", "containers.two.ports", "containers.two.imagine"):
         assert part in said
     assert not Path("/run/docknet").exists() and not Path("/run/netns/one").exists()
+
+
+# -- the host's resolver --------------------------------------------------------------------------------------
+
+PAIR = {"name": "pair", "containers": {"web": {}, "db": {}, "old": {"network_mode": "bridge"}}}
+
+
+def looked_up(container, name):
+    return sh(f"ip netns exec {container} dig +short +time=2 +tries=1 {name}").split()
+
+
+@pytest.mark.parametrize("link", ["", "ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf"])
+def test_names_of_containers_are_found_on_a_host_without_resolv_conf(here, link):
+    sh(f"rm /etc/resolv.conf; {link or 'true'}")
+    before = everything()
+    done = built(PAIR)
+    assert looked_up("web", "db") == [address(done, "db")] and looked_up("web", "example.net") == []
+    assert "resolve only each other's names" in str(done["warnings"]) and "containers old: the host has no" in str(
+        done["warnings"]
+    )
+    sh(
+        "ip netns exec lan sh -c 'dnsmasq --conf-file=/dev/null --no-hosts --no-resolv --pid-file=/run/world.pid --address=/#/192.0.2.7'"
+    )
+    sh("echo nameserver 198.51.100.2 >/etc/resolv.conf")
+    try:
+        assert until(lambda: looked_up("web", "example.net") == ["192.0.2.7"]), "at once, without another run"
+        built(PAIR)
+        assert Path("/etc/resolv.conf").read_text() == "nameserver 198.51.100.2\n"
+        assert looked_up("old", "example.net") == ["192.0.2.7"]
+    finally:
+        sh("kill $(cat /run/world.pid)")
+    sh("rm $(readlink -f /etc/resolv.conf)")
+    topology(PAIR)
+    topology({"name": "pair"}, state="absent")
+    assert not os.path.exists("/etc/resolv.conf") and not os.path.exists("/run/systemd")
+    assert set(before) >= {one for one in everything() if one.startswith("/etc/")}
+
+
+def test_a_lookup_order_that_ends_at_the_host_s_daemon_is_another_in_containers(here):
+    text = "passwd: files\nhosts: files resolve [!UNAVAIL=return] dns\n"
+    Path("/etc/nsswitch.conf").write_text(text)
+    sh("mkdir -p /etc/netns/db; ln -s /etc/hosts /etc/netns/db/nsswitch.conf")
+    done = built(PAIR)
+    assert "/etc/netns/db/nsswitch.conf is not managed by docknet" in str(done["warnings"])
+    for one in ("web", "old"):
+        assert sh(f"ip netns exec {one} cat /etc/nsswitch.conf").splitlines()[1:] == [
+            "passwd: files",
+            "hosts: files dns",
+        ]
+    sh("rm /etc/netns/db/nsswitch.conf")
+    assert steps(topology(PAIR)) == ["create file /etc/netns/db/nsswitch.conf"]
+    Path("/etc/nsswitch.conf").write_text("hosts: files dns\n")
+    assert set(steps(built(PAIR))) == {f"delete file /etc/netns/{one}/nsswitch.conf" for one in ("web", "db", "old")}
+    Path("/etc/nsswitch.conf").write_text(text)
+    built(PAIR)
+    topology({"name": "pair"}, state="absent")
+    assert not os.path.exists("/etc/netns")

@@ -52,6 +52,7 @@ def plan(wanted: Wanted, draft: Draft) -> None:
 def _start_again(seen: Service, service: Service) -> list[str]:
     """Why the program has to be started anew."""
     found = [] if seen.running else ["it does not run"]
+    found += [seen.trouble] if seen.trouble else []
     if seen.command != service.command:
         found.append("started with other arguments")
     if seen.netns != service.netns:
@@ -75,7 +76,8 @@ def describe(wanted: Wanted, world: World) -> Optional[dict[str, Any]]:
     seen = world.services.get(wanted.value.name)
     if seen is None:
         return None
-    shown = {"owner": seen.owner, "netns": seen.netns, "command": list(seen.command), "running": seen.running}
+    running = seen.running and not seen.trouble
+    shown = {"owner": seen.owner, "netns": seen.netns, "command": list(seen.command), "running": running}
     return {**shown, "files": {one.path: _lines(one) for one in seen.files}}
 
 
@@ -86,7 +88,7 @@ def _lines(file: ServiceFile) -> list[str]:
 def facts(wanted: Wanted, world: World) -> dict[str, Any]:
     name = wanted.value.name
     seen = world.services.get(name)
-    running = seen is not None and seen.running
+    running = seen is not None and seen.running and not seen.trouble
     return {"services": {"name": name, "netns": wanted.value.netns, "present": seen is not None, "running": running}}
 
 

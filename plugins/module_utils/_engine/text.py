@@ -5,7 +5,7 @@
 # This module util is PRIVATE to the collection: it may change without notice.
 
 
-"""Planning of small files that are wholly ours: a container's resolv.conf."""
+"""Planning of small files that are wholly ours: a container's resolv.conf, the host's where it has none."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def plan(wanted: Wanted, draft: Draft) -> None:
     draft.need_namespace(wanted, file.key.netns)
     value = TextFile(file.key, wanted.owner, file.lines)
     if seen is None:
-        draft.do(wanted, "create", value, "missing")
+        # The host's own comes first: a name server looks for it when it starts.
+        draft.do(wanted, "create", value, "missing", first=file.key.netns is None)
     elif claim(wanted, seen.owner, f"file {wanted.value.key.path}"):
         draft.do(wanted, "set", value, "adopted")
     elif seen.lines != value.lines:

@@ -19,16 +19,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any, NamedTuple, Optional
 
 from .._model.errors import DocknetError, KernelRefused
 from .._model.plan import Operation, Question, World
-from .._model.service import CHANGED, Service, ServiceChange, ServiceFile
-from . import files, namespaces, program
+from .._model.service import CHANGED, NameSocket, Service, ServiceChange, ServiceFile
+from . import files, nameprobe, namespaces, program
 from .places import Done, Places
 
 ROOT = "/run/docknet/service"
@@ -38,6 +40,7 @@ SPEC, PID, LOG = "spec", "pid", "log"
 # SIGKILL; from that to the end.
 START, SETTLE, POLITE, FORCED = 2.0, 0.1, 3.0, 2.0
 STEP = 0.01
+SOCKET = re.compile(r"socket:\[([0-9]+)\]")
 
 
 class Process(NamedTuple):
@@ -56,10 +59,20 @@ def look(places: Places, question: Question, world: World) -> None:
     if question.owned:
         with contextlib.suppress(FileNotFoundError):
             names |= set(os.listdir(ROOT))
+    found: dict[str, Service] = {}
     for name in names:
         seen = _seen(places, name) or _left(name, question)
         if seen and (name in question.services or seen.owner in question.owners):
-            world.services[name] = seen
+            found[name] = seen
+    world.services.update(_troubled(found))
+
+
+def _troubled(found: Mapping[str, Service]) -> Iterator[tuple[str, Service]]:
+    """Each with what keeps it from doing its work although its process is there."""
+    trouble = {name: "it is stopped (SIGSTOP)" for name, one in found.items() if one.running and _is_stopped(name)}
+    asked = {name: one.answers_at for name, one in found.items() if one.running and name not in trouble}
+    trouble.update(dict.fromkeys(nameprobe.silent(asked), "it does not answer"))
+    yield from ((name, replace(one, trouble=trouble.get(name))) for name, one in found.items())
 
 
 def _seen(places: Places, name: str) -> Optional[Service]:
@@ -86,7 +99,9 @@ def _specification(name: str) -> Optional[Service]:
     try:
         spec: dict[str, Any] = json.loads(said)
         kept = tuple(ServiceFile(*one) for one in spec["files"])
-        return Service(name, spec["owner"], spec["netns"], tuple(spec["command"]), kept, spec["package"])
+        answers_at = tuple(NameSocket(ip_address(address), port) for address, port in spec.get("answers_at", ()))
+        command = tuple(spec["command"])
+        return Service(name, spec["owner"], spec["netns"], command, kept, spec["package"], answers_at=answers_at)
     except (ValueError, KeyError, TypeError):
         return Service(name)
 
@@ -108,11 +123,21 @@ def _process(name: str) -> Optional[Process]:
 
 
 def _alive(process: Process) -> bool:
-    """One that has ended and that nobody has reaped (state Z) is dead."""
+    """One that has ended and was not reaped (state Z) is dead."""
+    return _state(process) not in "ZX"
+
+
+def _is_stopped(name: str) -> bool:
+    process = _process(name)
+    return process is not None and _state(process) == "T"
+
+
+def _state(process: Process) -> str:
+    """One letter of proc_pid_stat(5); X also where the number is another process's by now."""
     with contextlib.suppress(OSError), open(f"/proc/{process.pid}/stat", encoding="utf-8", errors="replace") as file:
         words = file.read().rpartition(")")[2].split()
-        return len(words) > 19 and words[19] == process.start and words[0] not in "ZX"
-    return False
+        return words[0] if len(words) > 19 and words[19] == process.start else "X"
+    return "X"
 
 
 def _read(name: str, file: str) -> Optional[str]:
@@ -126,6 +151,21 @@ def _read(name: str, file: str) -> Optional[str]:
 
 def _expand(name: str, text: str) -> str:
     return text.replace("{dir}", os.path.join(ROOT, name))
+
+
+def sockets() -> dict[int, str]:
+    """The sockets of all services by their inodes, with the service's name."""
+    found: dict[int, str] = {}
+    for name in _content(ROOT):
+        process = _process(name)
+        folder = f"/proc/{process.pid}/fd" if process and _alive(process) else ""
+        with contextlib.suppress(OSError):
+            for number in os.listdir(folder) if folder else ():
+                with contextlib.suppress(OSError):
+                    inode = SOCKET.fullmatch(os.readlink(f"{folder}/{number}"))
+                    if inode:
+                        found[int(inode[1])] = name
+    return found
 
 
 # -- doing ----------------------------------------------------------------------------------------------------
@@ -286,6 +326,8 @@ def _stop(what: str, name: str) -> None:
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, number)
+            # A stopped process ends when it continues.
+            os.kill(process.pid, signal.SIGCONT)
         end = time.monotonic() + patience
         while _alive(process) and time.monotonic() < end:
             time.sleep(STEP)
@@ -298,7 +340,8 @@ def _stop(what: str, name: str) -> None:
 
 def _spec(service: Service) -> str:
     said = {"owner": service.owner, "netns": service.netns, "command": service.command, "package": service.package}
-    return json.dumps({**said, "files": service.files}, indent=1)
+    answers_at = [(str(one.address), one.port) for one in service.answers_at]
+    return json.dumps({**said, "files": service.files, "answers_at": answers_at}, indent=1)
 
 
 def _write_files(service: Service) -> None:

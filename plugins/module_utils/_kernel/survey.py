@@ -11,9 +11,8 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple, Optional
 
 from .._model.link import Address, Interface, Link, LinkKey, Network
@@ -21,18 +20,22 @@ from .._model.owner import group
 from .._model.plan import Question, World
 from .._model.rule import Ports
 from .._model.state import Listener, OnLink, Reached, Surroundings
-from . import links, paths, sysctl
+from .._model.text import stand_in
+from .._model.topology import RESERVED_OWNER
+from . import links, paths, service, sysctl
 from . import rtnetlink as rt
 from .netlink import as_u32, attributes
 from .places import Places
+from .sockettable import lines, waiting
 
-RESOLVER = "/etc/resolv.conf"
+RESOLVER, NSSWITCH = "/etc/resolv.conf", "/etc/nsswitch.conf"
+# systemd-resolved(8): where it answers on the host's loopback, and the file of the servers that it asks itself.
+STUBS = frozenset(map(ip_address, ("127.0.0.53", "127.0.0.54")))
+BEHIND_STUB = "/run/systemd/resolve/resolv.conf"
 MACHINE = "/etc/machine-id"
 # linux/rtnetlink.h: several ways of a route, and who made it.
 RTA_MULTIPATH, RTPROT_RA = 9, 9
 RTN_UNICAST = 1
-# Column "st" of /proc/net: TCP_LISTEN, and TCP_CLOSE, which is a UDP socket that is not connected to anybody.
-WAITING = {"tcp": "0A", "udp": "07"}
 # How many open files of all processes are looked at, to name who listens. Beyond that nobody is named.
 OPEN_FILES = 100_000
 
@@ -45,11 +48,15 @@ def look(places: Places, question: Question, world: World) -> None:
     own = addresses(places, seen)
     here = {OnLink(one.network, device, owner) for one, device, owner in own if is_elsewhere(one.network)}
     servers, search = resolver()
+    path = followed(RESOLVER)
     world.surroundings = Surroundings(
         on_link=tuple(sorted(on_link | here, key=str)),
         routed=tuple(sorted(routed, key=str)),
         servers=servers,
         search=search,
+        resolver=path,
+        no_resolver=is_missing(path),
+        nsswitch=tuple(lines(NSSWITCH)) if os.path.isfile(NSSWITCH) else None,
         listeners=tuple(listeners()),
         free_ports=free_ports(),
         uplinks=tuple(sorted(uplinks)),
@@ -134,25 +141,42 @@ def takes_routes(link: Link) -> bool:
 
 
 def resolver() -> tuple[tuple[Address, ...], tuple[str, ...]]:
-    """The host's name servers and its search list: resolv.conf(5)."""
+    """The name servers that the host's questions come to, and its search list: resolv.conf(5)."""
+    said, search = resolv_conf(RESOLVER)
+    behind = resolv_conf(BEHIND_STUB)[0] if STUBS.intersection(said) else []
+    servers = [other for one in said for other in (behind if one in STUBS and behind else [one])]
+    return tuple(dict.fromkeys(servers)), search
+
+
+def resolv_conf(path: str) -> tuple[list[Address], tuple[str, ...]]:
     servers: list[Address] = []
     search: tuple[str, ...] = ()
-    for line in lines(RESOLVER):
+    for line in lines(path):
         word, *rest = line.split() or [""]
         if word == "nameserver" and rest:
             with contextlib.suppress(ValueError):
                 servers.append(ip_address(rest[0].partition("%")[0]))
         elif word in ("search", "domain"):
             search = tuple(rest)
-    return tuple(dict.fromkeys(servers)), search
+    return servers, search
 
 
-def lines(path: str) -> list[str]:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().splitlines()
-    except OSError:
-        return []
+def followed(path: str) -> Optional[str]:
+    """Where a link leads. None where no file is, and none can be made."""
+    target = os.path.realpath(path)
+    if os.path.exists(target):
+        return target
+    folder = os.path.dirname(target)
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    return target if os.path.isdir(folder) and os.access(folder, os.W_OK) and not os.path.islink(target) else None
+
+
+def is_missing(path: Optional[str]) -> bool:
+    """Whether nothing is there but what we made to stand in for it."""
+    if path is None or not os.path.exists(path):
+        return True
+    return lines(path) == stand_in(path, RESERVED_OWNER).content.splitlines()
 
 
 def machine() -> str:
@@ -166,31 +190,30 @@ def machine() -> str:
 
 def listeners() -> Iterator[Listener]:
     """Who waits for packets on which port. A socket for :: with both families is told as ::."""
-    found = [(each, *one) for each in ("tcp", "udp") for table in (each, f"{each}6") for one in waiting(table)]
+    found = sockets()
+    ours = service.sockets()
     names = processes({inode for _protocol, _address, _port, inode in found})
+    if any(inode and inode not in names for *_socket, inode in found):
+        # Some were closed meanwhile, as a client's socket is.
+        found &= sockets()
+    free = free_ports()
     told = {
-        Listener(protocol, address, port, names.get(inode, ""))
+        Listener(
+            protocol,
+            address,
+            port,
+            names.get(inode, ""),
+            ours.get(inode, ""),
+            protocol == "udp" and inode in names and free.first <= port <= free.last,
+        )
         for protocol, address, port, inode in found
         if not (protocol == "udp" and port == 0)
     }
     yield from sorted(told, key=lambda one: (one.protocol, one.port, str(one.address), one.process))
 
 
-def waiting(table: str) -> Iterator[tuple[Address, int, int]]:
-    """(address, port, inode) from /proc/net/tcp and its like (proc_net_tcp.rst)."""
-    for line in lines(f"/proc/thread-self/net/{table}")[1:]:
-        words = line.split()
-        if len(words) > 9 and words[3] == WAITING[table.rstrip("6")]:
-            raw, _colon, port = words[1].partition(":")
-            yield address_of(raw), int(port, 16), int(words[9])
-
-
-def address_of(raw: str) -> Address:
-    """From words of 32 bits, each as the machine's memory has it."""
-    packed = b"".join(struct.pack("=I", int(raw[at : at + 8], 16)) for at in range(0, len(raw), 8))
-    found = ip_address(packed)
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return mapped or found
+def sockets() -> set[tuple[str, Address, int, int]]:
+    return {(one.protocol, one.address, one.port, one.inode) for one in waiting("tcp", "udp")}
 
 
 def processes(inodes: set[int]) -> dict[int, str]:

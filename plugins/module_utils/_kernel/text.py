@@ -5,7 +5,7 @@
 # This module util is PRIVATE to the collection: it may change without notice.
 
 
-"""Small files that are wholly ours: /etc/netns/NAME/resolv.conf, which ip-netns(8) binds over /etc/resolv.conf.
+"""Small files that are wholly ours: /etc/netns/NAME/resolv.conf, which ip-netns(8) binds over /etc/resolv.conf, and nsswitch.conf.
 
 It stays bound for as long as a process uses it, so it is written in place. A run that is killed in the middle leaves
 it with our mark and lines of the old one below, which the next run sees.
@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
-from .._model.errors import DocknetError, KernelRefused
+from .._model.errors import Conflict, DocknetError, KernelRefused
 from .._model.owner import PREFIX, SEPARATOR
 from .._model.plan import Operation, Question, World
 from .._model.text import TextFile, TextKey, read
@@ -26,11 +26,21 @@ from . import files
 from .places import Done, Places
 
 # Which files of a named namespace are ours to find again.
-NAMES = ("resolv.conf",)
+NAMES = ("resolv.conf", "nsswitch.conf")
 
 
 def look(_places: Places, question: Question, world: World) -> None:
-    """The files asked for, and with `owned` those that an owner's mark is in. Errors: Conflict for what is no plain file."""
+    """The files asked for, and with `owned` those that an owner's mark is in. Errors: Conflict for what is no plain file.
+
+    What is no plain file where others may have one is a file without an owner.
+    """
+    for key in question.guests - question.texts:
+        try:
+            seen = _seen(key)
+        except Conflict:
+            seen = TextFile(key)
+        if seen:
+            world.texts[key] = seen
     keys = question.texts | (set(_marked()) if question.owned else set())
     for key in keys:
         seen = _seen(key)
@@ -84,7 +94,7 @@ def _write(what: str, value: TextFile) -> None:
     if file is None:
         files.make_directory(os.path.dirname(path))
         try:
-            files.create(path, content, f".{value.key.name}{files.UNFINISHED}")
+            files.create(path, content, f".{os.path.basename(path)}{files.UNFINISHED}")
         except OSError:
             files.tidy(os.path.dirname(path))
             raise
@@ -114,3 +124,7 @@ def _delete(what: str, value: TextFile) -> None:
             os.unlink(path)
             os.ftruncate(file, 0)
     files.tidy(os.path.dirname(path))
+    if path.startswith("/run/"):
+        # Folders that were made for it; whoever has them there makes them at each start.
+        with contextlib.suppress(OSError):
+            os.removedirs(os.path.dirname(os.path.dirname(path)))

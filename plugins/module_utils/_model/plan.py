@@ -50,7 +50,8 @@ class Question:
     link; `users` those whose 802.1Q links of `owners` are to be asked what stands on them. `tenants`: parents, each
     with a kind of children of it that are to be seen in other namespaces too. `owned`: everything
     marked as one of `owners`', wherever on the host. `blocks`: named namespaces whose hosts file counts only where it is
-    a plain file and one of `owners` has a block in it. `survey`: the surroundings, and how the host reaches `peers`. `filters`: as
+    a plain file and one of `owners` has a block in it. `guests`: small files
+    that others may have put there, in whatever form. `survey`: the surroundings, and how the host reaches `peers`. `filters`: as
     `tables`, and what other people's filters do with what ours let through. `forwards`: VXLANs whose entries are to be
     seen, and the permanent neighbours on the bridges that they are ports of; `permanent`: other links whose are. `tunnels`: WireGuard links; `keys`: those
     of all topologies.
@@ -72,6 +73,7 @@ class Question:
     files: set[HostsKey] = field(default_factory=set)
     blocks: set[str] = field(default_factory=set)
     texts: set[TextKey] = field(default_factory=set)
+    guests: set[TextKey] = field(default_factory=set)
     sources: set[NetnsRef] = field(default_factory=set)
     services: set[str] = field(default_factory=set)
     tunnels: set[LinkKey] = field(default_factory=set)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
+from .link import Address
 from .namespace import NetnsRef, place
 
 
@@ -22,6 +23,13 @@ class ServiceFile(NamedTuple):
     live: bool = False
 
 
+class NameSocket(NamedTuple):
+    """Where a name server listens, over UDP."""
+
+    address: Address
+    port: int
+
+
 @dataclass(frozen=True)
 class Service:
     """A program to be kept running, identified by its name.
@@ -30,6 +38,8 @@ class Service:
     started. It must stay in the foreground. `package`: what to install where it is missing. Wanted with other arguments, or
     with other files that are not `live`, it is started again; with other live files it gets SIGHUP. Seen, `running` says
     whether it runs, in its namespace; a file that is not as it was when the program was started or told says CHANGED.
+    `answers_at`: where a name server in the host's namespace answers questions. Seen, `trouble` says why it is of no use although
+    it runs.
     """
 
     name: str
@@ -39,6 +49,8 @@ class Service:
     files: tuple[ServiceFile, ...] = ()
     package: str = ""
     running: bool = True
+    answers_at: tuple[NameSocket, ...] = ()
+    trouble: Optional[str] = None
 
     def __str__(self) -> str:
         return f"service {self.name}{place(self.netns)}"

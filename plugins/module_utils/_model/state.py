@@ -106,12 +106,18 @@ class OnLink(NamedTuple):
 
 
 class Listener(NamedTuple):
-    """A port that a process of the host's own namespace has. `process`: "nginx (pid 812)", "" where it is not known."""
+    """A port that a process of the host's own namespace has. `process`: "nginx (pid 812)", "" where it is not known.
+
+    `service`: the service of ours (a name server) that has it. `passing`: the kernel chose the port, as it does for a client's
+    socket; UDP does not tell such a socket from a server's.
+    """
 
     protocol: str
     address: Address
     port: int
     process: str = ""
+    service: str = ""
+    passing: bool = False
 
 
 class Inside(NamedTuple):
@@ -141,7 +147,10 @@ class Underlay(NamedTuple):
 class Surroundings:
     """What else a host has, that a topology must do without.
 
-    `routed`: subnets beyond a next hop. `servers`: the name servers it asks; `search` goes with them. `free_ports`: the
+    `routed`: subnets beyond a next hop. `servers`: the name servers it asks, behind systemd-resolved's stub too; `search` goes with
+    them. `resolver`: the file that names them, links followed; None where no file can be made there. `no_resolver`: there is none, or
+    only our stand-in. `nsswitch`: the lines of
+    /etc/nsswitch.conf, None where there is none. `free_ports`: the
     kernel's range for ports of its own choice, `reserved` what is not for its choice. `uplinks`: links that take a
     default route from router advertisements, which IPv6 forwarding would end. `states`: every topology saved on the
     host, by name. `machine`: what is stable about the host, for addresses that are derived from it. `addresses`: its
@@ -154,6 +163,9 @@ class Surroundings:
     routed: tuple[Network, ...] = ()
     servers: tuple[Address, ...] = ()
     search: tuple[str, ...] = ()
+    resolver: Optional[str] = "/etc/resolv.conf"
+    no_resolver: bool = False
+    nsswitch: Optional[tuple[str, ...]] = None
     listeners: tuple[Listener, ...] = ()
     free_ports: Ports = Ports(32768, 60999)
     uplinks: tuple[str, ...] = ()

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection: it may change without notice.
 
-"""A small file that is wholly ours: a container's resolv.conf."""
+"""A small file that is wholly ours: a container's resolv.conf; the host's, where it has none."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ MARK = re.compile(rf"# {PREFIX}{SEPARATOR}([A-Za-z0-9_.-]+): ")
 
 
 class TextKey(NamedTuple):
-    """Which file: `name` ("resolv.conf") below /etc/netns/NETNS/."""
+    """Which file: `name` ("resolv.conf") below /etc/netns/NETNS/, or of the host, where `name` is a path."""
 
-    netns: str
+    netns: Optional[str]
     name: str
 
     @property
     def path(self) -> str:
+        if self.netns is None:
+            return self.name
         return f"/etc/netns/{self.netns}/{self.name}"
 
 
@@ -43,6 +45,16 @@ class TextFile:
     def content(self) -> str:
         first = f"# {PREFIX}{SEPARATOR}{self.owner}: this file is written anew whenever its topology changes"
         return "".join(f"{line}\n" for line in (first, *self.lines))
+
+
+def stand_in(path: str, owner: str) -> TextFile:
+    """An empty resolv.conf for a host without one: ip-netns(8) binds a container's over a file that is there, and over no other.
+
+    To the host it means what no file means (resolv.conf(5)).
+    """
+    return TextFile(
+        TextKey(None, path), owner, ("# It says nothing, and is here because containers' files are mounted over it.",)
+    )
 
 
 def read(key: TextKey, content: bytes) -> TextFile:

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Union
 
@@ -17,20 +17,19 @@ from .._model.errors import InvalidRequest
 from .._model.hosts import HostsBlock, HostsKey, HostsLink
 from .._model.link import Address
 from .._model.namespace import NetnsRef
-from .._model.text import TextFile, TextKey
-from .._model.topology import DEFAULT_BRIDGE, HOST_GATEWAY, ContainerSpec
+from .._model.text import TextFile, TextKey, stand_in
+from .._model.topology import DEFAULT_BRIDGE, HOST_GATEWAY, RESERVED_OWNER, ContainerSpec
 from .site import VERSIONS, Endpoint, Remote, Site, by_default, is_ours
 
 # An address with its names, and those of each network.
 Entry = tuple[Address, tuple[str, ...]]
 Book = dict[str, list[Entry]]
+RESOLVER = "/etc/resolv.conf"
 HOST_FILE = HostsKey(None, "/etc/hosts")
 # Compose's and resolv.conf's word for "no search list".
 NO_SEARCH = (".",)
-LONELY = (
-    "# The host's name servers are on its loopback, where this container does not reach them:",
-    "# name others in its dns.",
-)
+# So many containers are named in a warning.
+SAID = 5
 
 
 def plan(
@@ -46,7 +45,7 @@ def plan(
         leader = site.document.containers[one.joins] if one.joins else one
         if leader.mode == "host" or one.netns is None:
             continue
-        if leader.made and leader.mode != "none" and is_ours(one.netns):
+        if has_resolv_conf(one, leader):
             lines = tuple(resolv_conf(site, leader, asked.get(leader.name, ())))
             texts.append(TextFile(TextKey(one.netns, "resolv.conf"), site.owner, lines))
         links = tuple(hosts(site, book, leader, leader.name in asked))
@@ -57,6 +56,25 @@ def plan(
     return tuple(texts), tuple(blocks)
 
 
+def has_resolv_conf(one: ContainerSpec, leader: ContainerSpec) -> bool:
+    return leader.made and leader.mode not in ("none", "host") and is_ours(one.netns)
+
+
+def own_files(site: Site) -> Iterator[ContainerSpec]:
+    """This host's containers whose files below /etc/netns are ours."""
+    for one in site.containers:
+        if has_resolv_conf(one, site.document.containers[one.joins] if one.joins else one):
+            yield one
+
+
+def stand_ins(site: Site) -> list[TextFile]:
+    """The host's own resolv.conf, where it has none for containers' to be mounted over."""
+    path = site.around.resolver
+    if path is None or not site.around.no_resolver or next(own_files(site), None) is None:
+        return []
+    return [stand_in(path, RESERVED_OWNER)]
+
+
 def has_file(netns: NetnsRef, leader: ContainerSpec) -> bool:
     """A process's hosts file is mostly its host's: it is written to only where that was asked for."""
     engine = netns is not None and netns.startswith(("docker:", "podman:"))
@@ -64,15 +82,15 @@ def has_file(netns: NetnsRef, leader: ContainerSpec) -> bool:
 
 
 def resolv_conf(site: Site, container: ContainerSpec, asked: Sequence[Address]) -> Iterator[str]:
-    """With a name server of ours that alone, which asks the others. Else the container's own, or the host's that it can reach.
+    """With a name server of ours that alone, which asks the others. Else the container's own, or those of the host that it can reach.
 
-    Docker falls back to Google's servers; nobody's questions are sent there without his word.
+    Docker falls back to Google's servers; no question is sent there unless the document says so.
     """
-    servers = asked or container.dns or [one for one in site.around.servers if not one.is_loopback]
+    servers = asked or container.dns or reachable(site)
     for address in servers:
         yield f"nameserver {address}"
     if not servers:
-        yield from LONELY
+        yield f"# {why_none(site)}; set dns for this container."
     search = container.dns_search or site.around.search
     if search and container.dns_search != NO_SEARCH:
         yield f"search {' '.join(search)}"
@@ -83,11 +101,40 @@ def resolv_conf(site: Site, container: ContainerSpec, asked: Sequence[Address]) 
         yield f"options {' '.join(options)}"
 
 
+def reachable(site: Site) -> list[Address]:
+    """The host's name servers that a container reaches: not on its loopback, and not behind a link of the host (RFC 4291, 2.5.6)."""
+    return [one for one in site.around.servers if not (one.is_loopback or (one.version == 6 and one.is_link_local))]
+
+
+def why_none(site: Site) -> str:
+    known = ", ".join(map(str, site.around.servers))
+    return (
+        f"The host's name servers ({known}) cannot be reached from a container"
+        if known
+        else "The host has no name server"
+    )
+
+
+def without_servers(site: Site, asked: Collection[str]) -> Iterator[str]:
+    """A warning about containers that have no name server at all. `asked`: those that have one of ours."""
+    if reachable(site):
+        return
+    lonely = [
+        one.name
+        for one in own_files(site)
+        if not (one.joins or one.dns or one.name in asked or all(each.network.internal for each in site.endpoints(one)))
+    ]
+    if lonely:
+        more = f" and {len(lonely) - SAID} more" if len(lonely) > SAID else ""
+        why = why_none(site)
+        yield f"containers {', '.join(lonely[:SAID])}{more}: {why[0].lower()}{why[1:]}; set dns for them"
+
+
 def hosts(site: Site, book: Book, container: ContainerSpec, named: bool) -> Iterator[HostsLink]:
     """In Docker's order: what was asked for, the container's own line for each address, its links.
 
-    `named`: a name server tells it the names on its networks. To one that has none (on a macvlan, which has no gateway of
-    the host's; a real container, which asks its engine's), they are told here.
+    `named`: a name server of ours tells it the names on its networks. To one that has none (on a macvlan, which has no gateway of
+    the host's; a real container, which asks its engine's; one that asks itself), they are told here.
     """
     endpoints = site.endpoints(container)
     for name, to in container.extra_hosts:

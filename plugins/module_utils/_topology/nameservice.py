@@ -16,23 +16,23 @@ networks from an address that it shares with others, and no process runs per con
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from .._model.errors import InvalidRequest
 from .._model.hosts import HostsBlock
 from .._model.link import Address
 from .._model.rule import Ports
-from .._model.service import Service, ServiceFile
-from .._model.text import TextFile
+from .._model.service import NameSocket, Service, ServiceFile
+from .._model.text import TextFile, TextKey
 from .._model.topology import DEFAULT_BRIDGE, ContainerSpec, NetworkSpec
-from . import container_files
+from . import container_files, nsswitch
 from .container_files import Book, Entry
 from .network import addresses
 from .site import VERSIONS, Endpoint, Site
 
-# Below the ports that a kernel gives away by itself, and above those that services are known by.
+# Below the ports that a kernel chooses for clients, and above well-known ones; then, where all of those are published, above both.
 PORTS = Ports(20000, 29999)
+SPARE_PORTS = Ports(61000, 64999)
 
 
 class Names(NamedTuple):
@@ -45,6 +45,7 @@ class Names(NamedTuple):
     resolvers: Mapping[str, Mapping[Address, int]] = {}
     texts: tuple[TextFile, ...] = ()
     blocks: tuple[HostsBlock, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Circle(NamedTuple):
@@ -58,14 +59,30 @@ class Circle(NamedTuple):
     inside: bool
 
 
-def plan_names(site: Site) -> Names:
-    """All that makes names known on one host. Pure. Errors: InvalidRequest."""
+def plan_names(site: Site, foreign: Collection[TextKey] = ()) -> Names:
+    """Everything that makes names known on one host. Pure. `foreign`: files of others. Errors: InvalidRequest."""
     book = container_files.address_book(site)
     asked: dict[str, list[Address]] = {}
-    for endpoint, _circle, listening in asking(site):
+    circles: set[Circle] = set()
+    for endpoint, circle, listening in asking(site):
         asked.setdefault(endpoint.container.name, listening)
+        circles.add(circle)
     texts, blocks = container_files.plan(site, book, asked)
-    return plan_servers(site, book)._replace(texts=texts, blocks=blocks)
+    switches, left_alone = nsswitch.plan(site, book, foreign)
+    warnings = (*cut_off(site, circles), *container_files.without_servers(site, asked), *left_alone)
+    return plan_servers(site, book)._replace(texts=(*texts, *switches), blocks=blocks, warnings=warnings)
+
+
+def cut_off(site: Site, circles: Collection[Circle]) -> Iterator[str]:
+    """A warning where name servers of ours have no other to ask, because the host has no resolv.conf."""
+    if site.around.no_resolver and any(not one.inside and not one.servers for one in circles):
+        target = (
+            f" (a link to {site.around.resolver})"
+            if site.around.resolver not in (None, container_files.RESOLVER)
+            else ""
+        )
+        why = f"the host's {container_files.RESOLVER}{target} does not exist or is empty"
+        yield f"topology {site.owner}: {why}; containers resolve only each other's names until it names a server"
 
 
 def plan_servers(site: Site, book: Book) -> Names:
@@ -94,21 +111,20 @@ def asking(site: Site) -> Iterator[tuple[Endpoint, Circle, list[Address]]]:
 
 
 def circle_of(site: Site, container: ContainerSpec, servers: Mapping[str, Sequence[Address]]) -> Optional[Circle]:
-    """None for who has no name server of ours: a real container keeps its own, and a network may have nowhere to listen.
+    """None without a name server of ours: a real container keeps its own, and a network may have no address to listen on.
 
     `servers`: where each network's can be asked.
     """
     if container.mode != "networks" or not container.made:
+        return None
+    # A container that asks itself gets the names of its networks in its hosts file.
+    if any(one.is_loopback for one in container.dns):
         return None
     networks = [endpoint.network for endpoint in site.endpoints(container)]
     if not any(servers[one.name] for one in networks):
         return None
     named = sorted({one.name for one in networks})
     inside = all(one.internal for one in networks)
-    for server in container.dns:
-        if server.is_loopback:
-            why = f"dns: {server} is in the container itself, where the name server of its networks cannot ask it"
-            raise InvalidRequest(container.what, why, "name a server that the host reaches")
     return Circle(tuple(named), () if inside else container.dns, inside)
 
 
@@ -120,27 +136,51 @@ def gateways(site: Site, network: NetworkSpec) -> list[Address]:
 
 
 def choose_ports(site: Site) -> dict[Circle, int]:
-    """A port for each, the same in every run: from a hash of who it is for, and the next one where that is taken.
+    """A port for each, the same in every run: from a hash of its name, and the next one where that is taken.
 
-    In the way are what listens on every address, and the name servers of topologies on the same networks: of two of
-    these the one whose name comes first has its choice.
+    In the way are ports that another process has on every address or on a gateway, published ports, and the name servers of
+    topologies on the same networks: of two of these the first by name chooses first.
     """
     servers = {one.name: gateways(site, one) for one in site.networks}
     circles = {circle for one in site.containers for circle in [circle_of(site, one, servers)] if circle}
-    free = site.around.free_ports
-    all_ports = range(PORTS.first, PORTS.last + 1)
-    good = [port for port in all_ports if not free.first <= port <= free.last] or list(all_ports)
-    taken = {one.port for one in site.around.listeners if one.address.is_unspecified}
-    for other in site.neighbours if circles else ():
+    if not circles:
+        return {}
+    listening = {address for each in servers.values() for address in each}
+    taken = {
+        one.port
+        for one in site.around.listeners
+        if not one.service and (one.address.is_unspecified or one.address in listening)
+    }
+    for other in site.neighbours:
         if other.owner < site.owner:
             taken.update(choose_ports(other).values())
+    good = candidates(site.around.free_ports) - taken
+    best = good.difference(*published(site))
     found: dict[Circle, int] = {}
     for circle in sorted(circles, key=lambda one: digest(site, one)):
         start = int(digest(site, circle), 16)
-        turn = (good[(start + step) % len(good)] for step in range(len(good)))
-        found[circle] = next((port for port in turn if port not in taken), good[start % len(good)])
-        taken.add(found[circle])
+        turn = (port for some in (best, good) for port in in_turn(start) if port in some)
+        found[circle] = next(turn, PORTS.first + start % PORTS.size)
+        best.discard(found[circle])
+        good.discard(found[circle])
     return found
+
+
+def candidates(free: Ports) -> set[int]:
+    """Ports that the kernel does not choose for others; all where it chooses from all."""
+    numbers = {*range(PORTS.first, PORTS.last + 1), *range(SPARE_PORTS.first, SPARE_PORTS.last + 1)}
+    return numbers.difference(range(free.first, free.last + 1)) or numbers
+
+
+def in_turn(start: int) -> Iterator[int]:
+    for ports in (PORTS, SPARE_PORTS):
+        yield from (ports.first + (start + step) % ports.size for step in range(ports.size))
+
+
+def published(site: Site) -> Iterator[range]:
+    """The host's ports that topologies publish."""
+    for given in (site.allocation, *(state.allocation for state in site.around.states.values())):
+        yield from (range(ports.first, ports.last + 1) for ports in given.ports.values())
 
 
 def digest(site: Site, circle: Circle) -> str:
@@ -160,7 +200,13 @@ def service(site: Site, book: Book, circle: Circle, port: int) -> Service:
     )
     command = ("dnsmasq", "--keep-in-foreground", "--conf-file={dir}/conf")
     name = f"{site.owner}-names-{digest(site, circle)}"
-    return Service(name, site.owner, command=command, files=files, package="dnsmasq-base")
+    listening = tuple(NameSocket(address, port) for address in listens_on(site, circle))
+    return Service(name, site.owner, command=command, files=files, package="dnsmasq-base", answers_at=listening)
+
+
+def listens_on(site: Site, circle: Circle) -> Iterator[Address]:
+    for name in circle.networks:
+        yield from gateways(site, site.network(name))
 
 
 def text(lines: Iterable[str]) -> str:
@@ -170,39 +216,63 @@ def text(lines: Iterable[str]) -> str:
 def configuration(site: Site, circle: Circle, port: int) -> Iterator[str]:
     """See dnsmasq(8). It runs as nobody, as it does by default, and keeps nothing but what it is told."""
     yield f"port={port}"
+    # Its own questions come from the ports that the kernel keeps for clients; before 2.85 they came from any.
+    yield f"min-port={site.around.free_ports.first}"
+    yield f"max-port={site.around.free_ports.last}"
     # Bridges of ours may come and go under it; bound to single addresses it leaves the port of others free.
     yield "bind-dynamic"
-    for name in circle.networks:
-        for address in gateways(site, site.network(name)):
-            yield f"listen-address={address}"
+    yield from (f"listen-address={address}" for address in listens_on(site, circle))
     yield "no-hosts"
     yield "addn-hosts={dir}/hosts"
     yield "servers-file={dir}/servers"
-    # The host's own servers, whatever they become: the file is read again when it changes.
-    yield "no-resolv" if circle.inside or circle.servers else "resolv-file=/etc/resolv.conf"
+    yield upstream(site, circle)
     yield "domain-needed"
     yield "cache-size=0"
     yield "pid-file"
     yield "log-facility=-"
 
 
-def servers(site: Site, book: Book, circle: Circle) -> Iterator[str]:
-    """What is answered from the names alone, so that a name without an IPv6 address is an empty answer; then who else is asked.
+def upstream(site: Site, circle: Circle) -> str:
+    """The host's own servers, whatever they become: the file is read again when it changes, but its folder has to exist."""
+    alone = circle.inside or circle.servers or site.around.resolver is None
+    return "no-resolv" if alone else f"resolv-file={site.around.resolver}"
 
-    A bridge's domain and addresses are all ours; of a macvlan's, which are the LAN's too, only the names we know.
+
+def servers(site: Site, book: Book, circle: Circle) -> Iterator[str]:
+    """The names that are answered from the hosts file alone, then the servers that are asked for others.
+
+    Only names are ours, never a domain: `server=/NAME/` answers NAME here, so that one without an IPv6 address is an empty answer,
+    and `server=/*.NAME/#` sends the names below it to the others (before dnsmasq 2.86 that has no effect, and they are hidden).
+    A bridge network's addresses are all ours.
     """
     yield "server=//"
-    bridges = [site.network(name) for name in circle.networks if site.network(name).driver == "bridge"]
-    for one in bridges:
-        yield f"server=/{one.name}/"
-        for subnet in site.given(one.name).subnets:
-            yield f"rev-server={subnet}"
-    suffixes = tuple(f".{one.name}" for one in bridges)
-    for name in sorted({name for _address, names in entries(book, circle) for name in names}):
-        if "." in name and not name.endswith(suffixes):
-            yield f"server=/{name}/"
+    for one in (site.network(name) for name in circle.networks):
+        if one.driver == "bridge":
+            for subnet in site.given(one.name).subnets:
+                yield f"rev-server={subnet}"
+    for name in answered_here(book, circle):
+        yield f"server=/{name}/"
+        yield f"server=/*.{name}/#"
     for address in circle.servers:
         yield f"server={address}"
+
+
+def answered_here(book: Book, circle: Circle) -> list[str]:
+    """Names with dots of which nothing is asked outside. dnsmasq does so by name alone, whatever the type.
+
+    An alias or hostname with addresses of both families is complete in the hosts file, so its other records (TXT, MX) can be
+    asked outside. Of one with a single family they are hidden, because the other family's address must not come from outside.
+    """
+    versions: dict[str, set[int]] = {}
+    for address, names in entries(book, circle):
+        for name in names:
+            versions.setdefault(name.lower(), set()).add(address.version)
+    suffixes = tuple(f".{name.lower()}" for name in circle.networks)
+    return sorted(
+        name
+        for name, seen in versions.items()
+        if "." in name and (name.endswith(suffixes) or len(seen) < len(VERSIONS))
+    )
 
 
 def hosts(book: Book, circle: Circle) -> Iterator[str]:

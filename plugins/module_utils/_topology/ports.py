@@ -21,6 +21,8 @@ from .publication import is_translated, on
 from .site import VERSIONS, Site, by_default
 
 LAST_PORT = 65535
+# So many processes, and ports of each, are named in a warning.
+SAID = 3
 
 
 class Wish(NamedTuple):
@@ -41,14 +43,25 @@ class Wish(NamedTuple):
         return said if said is not None and said.size == self.port.target.size else None
 
 
+class Holder(NamedTuple):
+    """What has a port. `listens`: a process, which a publication can do without. `passing`: its socket looks like a client's."""
+
+    address: Address
+    who: str
+    listens: bool = False
+    passing: bool = False
+
+
 class Taken:
-    """Who has which port, by protocol and number. `listens`: a process does, which a publication can do without."""
+    """What has which port, by protocol and number. Our own name servers are not in the way: no packet for them comes from outside."""
 
     def __init__(self, around: Surroundings) -> None:
-        self._by: dict[tuple[str, int], list[tuple[Address, str, bool]]] = {}
+        self._by: dict[tuple[str, int], list[Holder]] = {}
         for one in around.listeners:
-            for address in all_of(one):
-                self.add(one.protocol, address, Ports(one.port, one.port), one.process or "a process", listens=True)
+            if not one.service:
+                for address in all_of(one):
+                    holder = Holder(address, one.process or "a process", True, one.passing)
+                    self._by.setdefault((one.protocol, one.port), []).append(holder)
         for name, state in around.states.items():
             for (container, text), ports in state.allocation.ports.items():
                 protocol, host_ip = split(text)
@@ -56,16 +69,16 @@ class Taken:
                 for address in on or ((host_ip,) if host_ip else EVERY_ADDRESS.values()):
                     self.add(protocol, address, ports, f"container {container} of topology {name}")
 
-    def add(self, protocol: str, address: Address, ports: Ports, who: str, listens: bool = False) -> None:
+    def add(self, protocol: str, address: Address, ports: Ports, who: str) -> None:
         for number in range(ports.first, ports.last + 1):
-            self._by.setdefault((protocol, number), []).append((address, who, listens))
+            self._by.setdefault((protocol, number), []).append(Holder(address, who))
 
-    def by(self, wish: Wish, ports: Ports) -> Iterator[tuple[int, str, bool]]:
-        """(port, who has it, whether he only listens) for each that one packet could be for."""
+    def by(self, wish: Wish, ports: Ports) -> Iterator[tuple[int, Holder]]:
+        """(port, what has it) for each that one packet could be for."""
         for number in range(ports.first, ports.last + 1):
-            for other, who, listens in self._by.get((wish.port.protocol, number), ()):
-                if any(meet(address, other) for address in wish.addresses):
-                    yield number, who, listens
+            for holder in self._by.get((wish.port.protocol, number), ()):
+                if any(meet(address, holder.address) for address in wish.addresses):
+                    yield number, holder
 
     def take(self, wish: Wish, ports: Ports) -> Ports:
         for address in wish.addresses:
@@ -88,7 +101,7 @@ def choose_ports(
     for wish in wishes:
         kept = known.ports.get(wish.key)
         if kept and not wish.fixed and fits(wish, kept):
-            if all(listens for _port, _who, listens in taken.by(wish, kept)):
+            if all(holder.listens for _port, holder in taken.by(wish, kept)):
                 complain(wish, kept, taken, known, errors, warnings)
                 chosen[wish.key] = taken.take(wish, kept)
     for wish in wishes:
@@ -124,14 +137,27 @@ def wishes_of(site: Site) -> Iterator[Wish]:
 def complain(
     wish: Wish, ports: Ports, taken: Taken, known: Allocation, errors: list[DocknetError], warnings: list[str]
 ) -> None:
-    """Errors: Conflict, a sentence for each port. For one that was ours before somebody listened there: a warning."""
-    had = known.ports.get(wish.key) == ports
-    for number, who, listens in dict.fromkeys(taken.by(wish, ports)):
-        where, why = f"{wish.container.what}.ports", f"port {number}/{wish.port.protocol} is already taken by {who}"
-        if had and listens:
+    """Errors: Conflict, a sentence for each port. For a process that came to a port of ours: a warning.
+
+    UDP does not tell a client's socket from a server's. A process that has a port of the kernel's choice is in the way of that one
+    port, but not of a range, where clients come and go all the time: the first run that publishes it warns, once.
+    """
+    had, where = known.ports.get(wish.key) == ports, f"{wish.container.what}.ports"
+    passing: dict[str, list[int]] = {}
+    for number, who, listens, client in dict.fromkeys(
+        (number, one.who, one.listens, one.passing) for number, one in taken.by(wish, ports)
+    ):
+        why = f"port {number}/{wish.port.protocol} is already taken by {who}"
+        if client and (had or ports.size > 1):
+            passing.setdefault(who, []).append(number)
+        elif had and listens:
             warnings.append(f"{where}: port {number}/{wish.port.protocol} leads to the container, not to {who}")
         else:
             errors.append(Conflict(where, why, "publish another port, or free this one"))
+    if passing and not had:
+        used = ", ".join(f"{who} ({', '.join(map(str, numbers[:SAID]))})" for who, numbers in [*passing.items()][:SAID])
+        why = f"some of the ports {ports}/{wish.port.protocol} are used by {used}"
+        warnings.append(f"{where}: {why}; new packets to them go to the container, so no server may listen there")
 
 
 def fits(wish: Wish, ports: Ports) -> bool:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
@@ -17,10 +17,12 @@ from .._model.hosts import HostsKey
 from .._model.link import Address, Link, LinkKey, LinkRoute
 from .._model.plan import Question, Wanted, World
 from .._model.state import Allocation, NetworkLease, State
+from .._model.text import TextKey, stand_in
 from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, ContainerSpec, Document
 from .._model.wireguard_key import PublicKey
-from . import container, network, normalise, overlay, publication, slices, wireguard
+from . import container, network, normalise, nsswitch, overlay, publication, slices, wireguard
 from .allocate import allocate
+from .container_files import stand_ins
 from .document import read
 from .leases import Leases, leases, strange_vnis, told, underlay
 from .nameservice import plan_names
@@ -62,6 +64,7 @@ class Topology:
             sources={one.netns for one in self.document.on(host) if len(one.endpoints) > 1},
             filters={None},
             files={HOSTS},
+            guests={TextKey(one, nsswitch.FILE) for one in places if is_ours(one)},
             owners={document.name, RESERVED_OWNER},
             peers=set(self.peers.values()),
             states=True,
@@ -81,7 +84,8 @@ class Topology:
         states = [state for name, state in world.states.items() if name != site.owner]
         if saved:
             self.fresh = container.connected(site, saved.allocation)
-        values = [*self.values(site)] if self.present else []
+        foreign = [key for key, file in world.texts.items() if key.name == nsswitch.FILE and file.owner is None]
+        values = [*self.values(site, foreign)] if self.present else []
         self.fresh |= overlay.refounded([value for _what, value in values], world)
         found = [self.wish(what, value) for what, value in values]
         found += [self.wish(f"topology {value.owner}", value) for value in follow(site, earlier)]
@@ -95,6 +99,9 @@ class Topology:
         if not any(one.mode == "bridge" for one in site.containers) and self.used_default(world):
             bridge = [*default_bridge(world, site.owner, states)]
         found += [Wanted(value, "the default bridge", RESERVED_OWNER, present=False) for value in bridge]
+        if not states and site.around.resolver and site.around.no_resolver and not stand_ins(site):
+            alone = stand_in(site.around.resolver, RESERVED_OWNER)
+            found.append(Wanted(alone, "the host", RESERVED_OWNER, present=False))
         attached = tuple(one.netns for one in site.containers if one.netns and not is_ours(one.netns))
         left = [*detached(saved, attached)] if saved else []
         found += [self.wish(f"topology {site.owner}", value, present=False) for value in left]
@@ -152,10 +159,11 @@ class Topology:
         recreate = self.recreate or (isinstance(value, Link) and value.key in self.fresh and not self.adopt)
         return Wanted(value, what, owner or self.document.name, present, self.adopt, recreate)
 
-    def values(self, site: Site) -> Iterator[tuple[str, Any]]:
-        """Everything that is to be there, with the document's path to it."""
-        names = plan_names(site)
-        yield from (("the host", value) for value in network.forwarding(site))
+    def values(self, site: Site, foreign: Collection[TextKey]) -> Iterator[tuple[str, Any]]:
+        """Everything that is to be there, with the document's path to it. `foreign`: files that are not ours."""
+        names = plan_names(site, foreign)
+        self.warnings += names.warnings
+        yield from (("the host", value) for value in (*stand_ins(site), *network.forwarding(site)))
         for one in site.networks:
             if one.on_parent:
                 yield from ((one.what, value) for value in network.on_parent(site, one))

@@ -66,6 +66,7 @@ def test_a_live_file_that_changes_is_told():
     ("seen", "reason"),
     [
         ({"running": False}, "it does not run"),
+        ({"trouble": "it does not answer"}, "it does not answer"),
         ({"command": ("dnsmasq",)}, "started with other arguments"),
         ({"netns": None}, "in another namespace"),
         ({"files": (CONF._replace(content="port=1\n"), NAMES)}, "conf changed"),

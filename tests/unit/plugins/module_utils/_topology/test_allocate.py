@@ -411,6 +411,37 @@ def test_a_port_that_a_process_has_is_refused_by_its_name():
     chosen(with_ports(port(80, 8080, "192.0.2.1")), around=elsewhere)
 
 
+def test_a_name_server_of_ours_is_never_in_the_way_of_a_port():
+    ours = tuple(
+        Listener(protocol, A(at), 20500, "dnsmasq (pid 7)", "shop-names-1")
+        for protocol, at in (("tcp", "10.1.0.1"), ("udp", "10.1.0.1"), ("udp", "0.0.0.0"))
+    )
+    around = replace(AROUND, listeners=ours)
+    for protocol in ("tcp", "udp"):
+        for one in (port(20500, 20500, protocol=protocol), port((20000, 29999), (20000, 29999), protocol=protocol)):
+            assert not allocate(with_ports(one), None, around, Allocation())[1]
+            stranger = replace(AROUND, listeners=tuple(each._replace(service="") for each in ours))
+            assert "port 20500" in refused(with_ports(one), around=stranger)
+
+
+def test_a_client_s_socket_is_in_the_way_of_its_own_port_alone():
+    """UDP does not tell it from a server's, but the kernel chose its port."""
+    some = tuple(Listener("udp", A("0.0.0.0"), 40000 + one, "chrome (pid 7)", passing=True) for one in range(5))
+    around = replace(AROUND, listeners=some)
+    range_ = with_ports(port((40000, 41000), (40000, 41000), protocol="udp"))
+    found, warnings = allocate(range_, None, around, Allocation())
+    assert warnings == (
+        "containers.c0.ports: some of the ports 40000-41000/udp are used by chrome (pid 7) (40000, 40001, 40002); new packets to them"
+        " go to the container, so no server may listen there",
+    )
+    assert allocate(range_, None, around, found) == (found, ()), "it is said once"
+    single = with_ports(port(40001, 40001, protocol="udp"))
+    assert "port 40001/udp is already taken by chrome (pid 7)" in refused(single, around=around)
+    assert allocate(single, None, around, chosen(single)) == (chosen(single), ())
+    kernel = Listener("udp", A("0.0.0.0"), 40500)
+    assert "port 40500/udp is already taken" in refused(range_, around=replace(AROUND, listeners=(kernel,)))
+
+
 def test_a_port_that_was_ours_first_stays_ours_with_a_warning():
     whole = with_ports(port(80, 8080))
     known = chosen(whole)

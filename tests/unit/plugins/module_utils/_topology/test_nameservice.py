@@ -44,8 +44,10 @@ NETWORKS = (
     NetworkSpec("theirs", external=True),
     NetworkSpec("lan", driver="macvlan", options=Options(parents={"": "eth1"})),
     NetworkSpec("shimmed", driver="macvlan", options=Options(shim=Shim("shim", ip_address("10.6.0.200")))),
+    NetworkSpec("twin", ipv6=True),
 )
-ORDER = (*(one.name for one in NETWORKS), DEFAULT_BRIDGE)
+TWIN = ip_network("fd00:7::/64")
+ORDER = (*(one.name for one in NETWORKS if one.name != "twin"), DEFAULT_BRIDGE, "twin")
 AROUND = Surroundings(servers=tuple(map(ip_address, ("127.0.0.53", "192.0.2.53"))), search=("example.org",))
 
 
@@ -60,10 +62,12 @@ def on(name, *networks, **words):
     return ContainerSpec(name, **{"netns": name, "endpoints": endpoints, **words})
 
 
-def names(*containers, around=AROUND, owner="shop", **words):
+def names(*containers, around=AROUND, owner="shop", foreign=(), **words):
     """Containers have the addresses .2, .3 and so on, of all networks."""
     leases = {
-        (one.name, spec.network): Lease(at(spec.network, 2 + place))
+        (one.name, spec.network): Lease(
+            at(spec.network, 2 + place), TWIN[2 + place] if spec.network == "twin" else None
+        )
         for place, one in enumerate(containers)
         for spec in one.endpoints
     }
@@ -72,9 +76,11 @@ def names(*containers, around=AROUND, owner="shop", **words):
         for place, name in enumerate(ORDER)
         for net in [ip_network(f"10.{place}.0.0/24")]
     }
+    twin = given["twin"]
+    given["twin"] = replace(twin, subnets=(*twin.subnets, TWIN), gateways={**twin.gateways, TWIN: TWIN[1]})
     given["shimmed"] = replace(given["shimmed"], shim={4: at("shimmed", 200)})
     document = Document(owner, {one.name: one for one in NETWORKS}, {one.name: one for one in containers}, **words)
-    return plan_names(Site(document, None, Allocation(given, leases), around))
+    return plan_names(Site(document, None, Allocation(given, leases), around), foreign)
 
 
 def lines(found, path):
@@ -130,6 +136,8 @@ def test_what_a_server_is_told():
     assert found.services[0].command == ("dnsmasq", "--keep-in-foreground", "--conf-file={dir}/conf")
     assert lines(found, "conf") == [
         f"port={port}",
+        "min-port=32768",
+        "max-port=60999",
         "bind-dynamic",
         "listen-address=10.0.0.1",
         "no-hosts",
@@ -141,7 +149,9 @@ def test_what_a_server_is_told():
         "pid-file",
         "log-facility=-",
     ]
-    assert lines(found, "servers") == ["server=//", "server=/front/", "rev-server=10.0.0.0/24", "server=/a.b.c/"]
+    names_of_ours = ["a.b.c", "a.b.c.front", "db.front", "one.front", "web.front", "www.front"]
+    only = [line for name in names_of_ours for line in (f"server=/{name}/", f"server=/*.{name}/#")]
+    assert lines(found, "servers") == ["server=//", "rev-server=10.0.0.0/24", *only], "names, and no domain"
     assert lines(found, "hosts") == [
         "10.0.0.2\tweb.front web one.front one www.front www a.b.c.front a.b.c",
         "10.0.0.3\tdb.front db",
@@ -171,9 +181,19 @@ def test_who_is_asked_for_names_of_elsewhere():
         assert "resolv-file=/etc/resolv.conf" in lines(outside, "conf"), "it has a network that leads out"
 
 
-def test_a_server_on_the_container_s_own_loopback_is_refused():
-    with pytest.raises(InvalidRequest, match=r"containers.a: dns: 127.0.0.1 is in the container itself"):
-        names(on("a", "front", dns=(ip_address("127.0.0.1"),)))
+def test_a_name_with_addresses_of_both_families_is_asked_outside_for_its_other_records():
+    found = names(on("proxy", ("twin", "example.com"), ("front", "example.org")))
+    said = lines(found, "servers")
+    assert "server=/proxy.twin/" in said, "a name of ours in every respect"
+    assert "server=/example.com/" not in said and "server=/example.org/" in said
+
+
+def test_a_container_that_asks_itself_gets_its_own_servers_and_the_names_in_its_hosts_file():
+    dns = tuple(map(ip_address, ("127.0.0.1", "1.1.1.1")))
+    found = names(on("pihole", "front", dns=dns), on("db", "front"))
+    assert resolv(found, "pihole") == ["nameserver 127.0.0.1", "nameserver 1.1.1.1", "search example.org"]
+    assert block(found, "pihole") == ["10.0.0.2 pihole", "10.0.0.3 db.front db"]
+    assert "10.0.0.2\tpihole.front pihole" in lines(found, "hosts"), "others know it"
 
 
 def test_names_of_a_network_without_an_address_of_the_host_s_come_by_another():
@@ -207,7 +227,7 @@ def test_on_an_external_network_all_topologies_containers_are_known_and_may_ask(
     found = names(on("a", "theirs", "front"), on("b", "theirs"), around=lent())
     for one in found.services:
         content = {each.path: each.content.splitlines() for each in one.files}
-        assert "listen-address=10.4.0.1" in content["conf"] and "server=/theirs/" in content["servers"]
+        assert "listen-address=10.4.0.1" in content["conf"] and "server=/xa.theirs/" in content["servers"]
         assert "10.4.0.99\tx.theirs x ex.theirs ex xa.theirs xa" in content["hosts"]
     assert len(found.services) == 2 and set(found.resolvers) == {"front", "theirs"}
     assert set(found.resolvers["theirs"]) == set(map(ip_address, ("10.4.0.2", "10.4.0.3", "10.4.0.99")))
@@ -239,12 +259,32 @@ def test_ports_keep_clear_of_what_listens_everywhere_and_of_the_kernel_s_own():
     usual = port()
     assert PORTS.first <= usual <= PORTS.last
     assert port(listeners=(Listener("udp", ip_address("::"), usual),)) not in (usual, None)
-    assert port(listeners=(Listener("udp", at("front", 1), usual),)) == usual, "that is its own from the last run"
+    own = Listener("udp", at("front", 1), usual, "dnsmasq (pid 7)", "shop-names-1")
+    assert port(listeners=(own,)) == usual, "that is its own from the last run"
+    assert port(listeners=(own._replace(service=""),)) != usual, "another process has it on the gateway"
+    assert port(listeners=(Listener("udp", ip_address("192.0.2.1"), usual),)) == usual, (
+        "on an address that is not in the way"
+    )
     half = port(free_ports=Ports(20000, 24999))
     assert 25000 <= half <= PORTS.last
     assert PORTS.first <= port(free_ports=Ports(1024, 65535)) <= PORTS.last
     assert (
         len({names(on("a", "front"), owner=owner).resolvers["front"][at("front", 2)] for owner in ("shop", "x")}) == 2
+    )
+
+
+def test_ports_keep_clear_of_what_is_published():
+    def port(*ports):
+        other = State("other", allocation=Allocation(ports={("a", str(one)): one for one in ports}))
+        return names(on("a", "front"), around=replace(AROUND, states={"other": other})).resolvers["front"][
+            at("front", 2)
+        ]
+
+    usual = port()
+    assert port(Ports(usual, usual + 9)) == usual + 10
+    assert port(Ports(16384, 32768)) in range(61000, 65000)
+    assert port(Ports(1, 65535)) == usual, (
+        "where all are published, it does no harm: no packet for it comes from outside"
     )
 
 
@@ -278,9 +318,91 @@ def test_resolv_conf_with_what_the_container_says():
     assert resolv(found, "b")[1:] == ["options ndots:2 rotate"]
 
 
-def test_servers_on_the_host_s_loopback_are_out_of_reach_and_nobody_else_s_are_taken():
-    found = names(on("a", "lan"), around=Surroundings(servers=(ip_address("127.0.0.53"), ip_address("::1"))))
-    assert not any(line.startswith("nameserver") for line in resolv(found, "a")) and "loopback" in resolv(found, "a")[0]
+@pytest.mark.parametrize(
+    ("servers", "why"),
+    [
+        (
+            ("127.0.0.1", "::1", "fe80::1"),
+            "the host's name servers (127.0.0.1, ::1, fe80::1) cannot be reached from a container",
+        ),
+        ((), "the host has no name server"),
+    ],
+)
+def test_a_container_that_can_reach_no_server_of_the_host_s_is_warned_of(servers, why):
+    around = Surroundings(servers=tuple(map(ip_address, servers)))
+    own = {"dns": (at("lan", 9),)}
+    found = names(
+        on("a", "lan"), on("b", DEFAULT_BRIDGE, mode="bridge"), on("c", "lan", **own), on("d", "front"), around=around
+    )
+    assert found.warnings == (f"containers a, b: {why}; set dns for them",)
+    assert [line[0] for line in resolv(found, "a")] == ["#"] and why[4:] in resolv(found, "a")[0]
+    assert names(on("c", "lan", **own), on("d", "front"), on("e", "vault"), around=around).warnings == ()
+
+
+def test_a_host_without_resolv_conf_leaves_the_containers_their_own_names():
+    gone = replace(AROUND, servers=(), no_resolver=True)
+    for around, said in (
+        (gone, "resolv.conf does not"),
+        (replace(gone, resolver="/run/x/y"), "resolv.conf (a link to /run/x/y) does not"),
+    ):
+        found = names(on("a", "front"), around=around)
+        assert f"resolv-file={around.resolver}" in lines(found, "conf") and said in found.warnings[0]
+        for other in (on("a", "front", dns=(ip_address("192.0.2.1"),)), on("a", "vault")):
+            assert names(other, around=around).warnings == ()
+    assert "no-resolv" in lines(names(on("a", "front"), around=replace(gone, resolver=None)), "conf")
+
+
+# -- nsswitch.conf --------------------------------------------------------------------------------------------
+
+
+def nsswitch(line, *containers, foreign=()):
+    around = replace(AROUND, nsswitch=("passwd: files systemd", *line.splitlines()))
+    found = names(*(containers or [on("a", "front")]), around=around, foreign=foreign)
+    return found, {one.key.netns: one.lines for one in found.texts if one.key.name == "nsswitch.conf"}
+
+
+@pytest.mark.parametrize(
+    ("line", "ours"),
+    [
+        ("hosts: files myhostname resolve [!UNAVAIL=return] dns", "hosts: files myhostname dns"),
+        ("hosts: mymachines resolve [!UNAVAIL=return] files myhostname dns  # Arch", "hosts: files myhostname dns"),
+        ("hosts:files resolve", "hosts: files dns"),
+        (
+            "hosts: files mdns4_minimal [NOTFOUND=return] resolve dns [NOTFOUND=continue UNAVAIL=return]",
+            "hosts: files dns [NOTFOUND=continue UNAVAIL=return]",
+        ),
+    ],
+)
+def test_a_lookup_order_that_ends_at_a_daemon_of_the_host_is_another_in_a_container(line, ours):
+    _found, files = nsswitch(f"{line}\nnetworks: files")
+    assert files == {"a": ("passwd: files systemd", ours, "networks: files")}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["hosts: files dns", "hosts: files mdns4_minimal [NOTFOUND=return] dns", "hosts: dns resolve", "hosts: files", ""],
+)
+def test_where_the_host_s_lookup_order_does_no_harm_a_container_has_none(line):
+    assert nsswitch(line)[1] == {}
+
+
+def test_multicast_dns_is_in_the_way_of_names_below_local_alone():
+    line = "hosts: files mdns4_minimal [NOTFOUND=return] dns"
+    assert nsswitch(line, on("a", ("front", "nas.local")))[1]["a"][1] == "hosts: files dns"
+
+
+def test_who_gets_a_lookup_order_of_ours():
+    found, files = nsswitch(
+        "hosts: resolve dns",
+        on("a", "front"),
+        on("b", DEFAULT_BRIDGE, mode="bridge"),
+        on("c", mode="none"),
+        on("d", "front", made=False, netns="docker:d"),
+        on("e", "lan"),
+        foreign=[TextKey("e", "nsswitch.conf")],
+    )
+    assert set(files) == {"a", "b"}
+    assert found.warnings[-1].startswith("containers.e: /etc/netns/e/nsswitch.conf is not managed by docknet")
 
 
 def test_who_has_no_resolv_conf_of_ours():
@@ -365,10 +487,13 @@ def test_a_name_server_knows_the_names_of_a_macvlan_too_and_leaves_the_lan_its_o
     assert "10.5.0.2\ta.lan a" in lines(found, "hosts")
     assert lines(found, "servers") == [
         "server=//",
-        "server=/front/",
         "rev-server=10.0.0.0/24",
         "server=/a.lan/",
+        "server=/*.a.lan/#",
+        "server=/c.front/",
+        "server=/*.c.front/#",
         "server=/c.lan/",
+        "server=/*.c.lan/#",
     ]
 
 
