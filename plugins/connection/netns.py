@@ -21,6 +21,8 @@ requirements:
 notes:
   - Needs root on the controller. Become therefore never asks for a password, and a password is not passed on.
   - A namespace that does not exist is an error. It is never created.
+  - Names are looked up as the machine's C(/etc/nsswitch.conf) says. Where that asks a daemon of the machine before DNS, as C(resolve) does,
+    module M(netwright.docknet.topology) gives its containers a C(nsswitch.conf) in C(/etc/netns/NAME).
   - The remote user is ignored, tasks run as root unless they use become.
 options:
   netns:

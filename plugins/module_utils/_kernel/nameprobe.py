@@ -19,8 +19,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from .._model.service import NameSocket
 from .sockettable import waiting
 
-# Seconds. An answer takes less than a millisecond; only a server that is silent is waited for.
-PATIENCE = 1.0
+# Seconds. An answer takes less than a millisecond. A server that is silent is waited for a little, and longer while it has not
+# read the question.
+SHORTLY, PATIENCE = 0.2, 1.0
 # A name without dots, of type A and class IN: no server of ours asks anybody else for it.
 NAME = b"\x07docknet\x00" + struct.pack("!HH", 1, 1)
 HEADER = struct.Struct("!HHHHHH")
@@ -43,11 +44,22 @@ def silent(servers: Mapping[str, Sequence[NameSocket]]) -> set[str]:
         }
         for connection in asked:
             stack.enter_context(connection)
-        without = {name for name, _where in asked.values()} - answering(asked)
-    if not without:
+        left = {name for name, _where in asked.values()}
+        for patience in (SHORTLY, PATIENCE):
+            open_ = {connection: one for connection, one in asked.items() if one[0] in left}
+            heard = answering(open_, patience)
+            left = to_blame({one for one in open_.values() if one[0] not in heard})
+            if not left:
+                break
+        return left
+
+
+def to_blame(asked: Collection[tuple[str, NameSocket]]) -> set[str]:
+    """Those without a socket there, or with a question in it that they have not read."""
+    if not asked:
         return set()
     unread = {(row.address, row.port): row.unread for row in waiting("udp")}
-    return {name for name, where in asked.values() if name in without and unread.get((where.address, where.port), 1)}
+    return {name for name, where in asked if unread.get((where.address, where.port), 1)}
 
 
 def connected(where: NameSocket) -> Iterator[socket.socket]:
@@ -64,7 +76,7 @@ def connected(where: NameSocket) -> Iterator[socket.socket]:
         yield found
 
 
-def answering(asked: Mapping[socket.socket, tuple[str, NameSocket]]) -> set[str]:
+def answering(asked: Mapping[socket.socket, tuple[str, NameSocket]], patience: float) -> set[str]:
     """Those of the names that answer on one of their sockets."""
     identity = os.urandom(2)
     question = HEADER.pack(int.from_bytes(identity, "big"), RECURSION_DESIRED, 1, 0, 0, 0) + NAME
@@ -74,7 +86,7 @@ def answering(asked: Mapping[socket.socket, tuple[str, NameSocket]]) -> set[str]
             with contextlib.suppress(OSError):
                 connection.send(question)
                 selector.register(connection, selectors.EVENT_READ, name)
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while pending(selector, found) and (left := end - time.monotonic()) > 0:
             for key, _events in selector.select(left):
                 answer = b""
