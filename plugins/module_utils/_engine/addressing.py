@@ -32,7 +32,8 @@ EMPTY: frozenset = frozenset()
 
 def question(link: Link) -> Question:
     asked = Question()
-    if link.addresses is not None or link.gateways is not None or link.routes is not None:
+    # Those of one whose MAC address changes are announced.
+    if any(one is not None for one in (link.addresses, link.gateways, link.routes, link.mac)):
         asked.addresses.add(link.key.netns)
     if any(address.version == 6 for address in link.addresses or ()):
         asked.sysctls |= {(link.key.netns, disable_ipv6(name)) for name in (link.key.name, "default")}

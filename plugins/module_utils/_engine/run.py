@@ -23,6 +23,7 @@ from .._kernel.lock import locked
 from .._model.errors import DocknetError, InvalidRequest, NotConverged, Several, Unsupported
 from .._model.plan import Operation, Plan, Question, Wanted, World
 from . import trial
+from .announce import announcements
 from .order import REMOVAL, rank
 from .plan import facts, plan, question
 
@@ -249,8 +250,13 @@ def converge(host: Host, design: Design, check: bool, done: list[Operation]) -> 
     if check or not todo.operations:
         return todo, wanted, todo.world
     with uninterrupted():
-        for operation in host.apply(todo.operations, rank, REMOVAL):
-            done.append(operation)
+        try:
+            for operation in host.apply(todo.operations, rank, REMOVAL):
+                done.append(operation)
+        except DocknetError:
+            with contextlib.suppress(DocknetError):
+                host.announce(announcements(done, host.observe(asked)))
+            raise
     # What was given back is nobody's, and so not to be asked for as an owner's.
     checked = [one if one.present else one._replace(adopt=True) for one in wanted]
     for wait in PATIENCE:
@@ -258,6 +264,7 @@ def converge(host: Host, design: Design, check: bool, done: list[Operation]) -> 
         world = host.observe(asked)
         left = plan(checked, world).operations
         if not left:
+            design.warnings += host.announce(announcements(done, world))
             return todo, wanted, world
     still = f"{left[0].action} {left[0].value} ({left[0].reason})"
     raise NotConverged(

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Callable, Optional
 
+from .._model.announcement import Announcement
 from .._model.errors import DocknetError, KernelRefused, Missing
 from .._model.link import Link
 from .._model.namespace import Namespace, NetnsRef
@@ -24,6 +25,7 @@ from .._model.plan import Operation, Question, World
 from .._model.trial import Outcome, Patience, Spot, Trial
 from .._model.vlan import Vlan
 from . import (
+    announce,
     elsewhere,
     hosts,
     links,
@@ -245,6 +247,10 @@ class Host:
     ) -> Iterator[Operation]:
         """Carry out what was planned from the world last seen; see apply.py."""
         return apply(self, self._world, operations, rank, removal)
+
+    def announce(self, announcements: Sequence[Announcement]) -> list[str]:
+        """Tell the neighbours; returns what could not be told, in sentences."""
+        return announce.announce(self, announcements) if announcements else []
 
     # -- trying ---------------------------------------------------------------------------------------------
 

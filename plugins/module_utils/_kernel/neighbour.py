@@ -13,7 +13,7 @@ address that the bridge does not know it sends to all its ports, and answers no 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import NamedTuple, Optional
@@ -28,7 +28,7 @@ from .places import Places
 RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
 NDA_DST, NDA_LLADDR, NDA_PORT, NDA_VNI, NDA_IFINDEX, NDA_MASTER, NDA_NH_ID = 1, 2, 6, 7, 8, 9, 13
 NTF_SELF, NTF_MASTER, NTF_PROXY, NTF_EXT_LEARNED = 0x02, 0x04, 0x08, 0x10
-NUD_REACHABLE, NUD_NOARP, NUD_PERMANENT = 0x02, 0x40, 0x80
+NUD_REACHABLE, NUD_STALE, NUD_NOARP, NUD_PERMANENT = 0x02, 0x04, 0x40, 0x80
 # What iproute2 calls static. On a bridge "permanent" would mean a MAC address of its own.
 STATIC = NUD_REACHABLE | NUD_NOARP
 AF_BRIDGE = 7
@@ -99,15 +99,24 @@ def read_entry(payload: bytes) -> Optional[Entry]:
     return Entry(mac, rt.next_hop(seen[NDA_DST]), False)
 
 
-def _neighbours(socket: Socket, index: int) -> Iterator[Neighbour]:
-    """Of one link: the kernel leaves out all others (net/core/neighbour.c neigh_dump_info)."""
+def _neighbours(socket: Socket, index: int, lasting: bool = True) -> Iterator[Neighbour]:
+    """Of one link: the kernel leaves out all others (net/core/neighbour.c neigh_dump_info). `lasting`: not those that it learned."""
     for family in rt.FAMILIES.values():
         for payload in socket.dump(Message(RTM_GETNEIGH, 0, _header(family) + u32(NDA_IFINDEX, index))):
             _family, _index, state, flags, _type = _NEIGHBOUR.unpack_from(payload)
             seen = attributes(payload, _NEIGHBOUR.size)
             mac = seen.get(NDA_LLADDR, b"")
-            if state & NUD_PERMANENT and not flags & (NTF_EXT_LEARNED | NTF_PROXY) and len(mac) == MAC_LENGTH:
+            if flags & (NTF_EXT_LEARNED | NTF_PROXY) or len(mac) != MAC_LENGTH:
+                continue
+            if bool(state & NUD_PERMANENT) == lasting and not (state & NUD_NOARP and not lasting):
                 yield Neighbour(ip_address(seen[NDA_DST]), mac.hex(":"))
+
+
+def renew(socket: Socket, index: int, macs: Mapping[Address, str]) -> None:
+    """Of what the kernel learned on a link, addresses that have another MAC address now."""
+    old = [one for one in _neighbours(socket, index, lasting=False) if macs.get(one.address, one.mac) != one.mac]
+    new = [Neighbour(one.address, macs[one.address]) for one in old]
+    list(socket.send([neighbour_message(index, True, one, NUD_STALE, NLM_F_REPLACE) for one in new]))
 
 
 def forward_messages(index: int, new: bool, forward: Forward) -> list[Message]:
@@ -127,14 +136,16 @@ def forward_messages(index: int, new: bool, forward: Forward) -> list[Message]:
     return [Message(RTM_DELNEIGH, 0, _header(AF_BRIDGE, index, STATIC, table) + body) for table in tables]
 
 
-def neighbour_message(index: int, new: bool, neighbour: Neighbour) -> Message:
+def neighbour_message(
+    index: int, new: bool, neighbour: Neighbour, state: int = NUD_PERMANENT, flags: int = NLM_F_CREATE | NLM_F_REPLACE
+) -> Message:
     """A new one replaces what the address had, also what was learned."""
     family = rt.FAMILIES[neighbour.address.version]
     body = attribute(NDA_DST, neighbour.address.packed)
     if not new:
         return Message(RTM_DELNEIGH, 0, _header(family, index) + body)
     body += attribute(NDA_LLADDR, _packed(neighbour.mac))
-    return Message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, _header(family, index, NUD_PERMANENT) + body)
+    return Message(RTM_NEWNEIGH, flags, _header(family, index, state) + body)
 
 
 def _header(family: int, index: int = 0, state: int = 0, flags: int = 0) -> bytes:

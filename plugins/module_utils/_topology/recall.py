@@ -105,8 +105,9 @@ def derived(link: Link) -> frozenset[Interface]:
 
 def adopted(owner: str, world: World, more: bool) -> frozenset[LinkKey]:
     """The host's links that the owner has adopted; with `more` also those that it may, which are nobody's."""
-    own = ((key, link) for key, link in world.links.items() if key.netns is None)
-    return frozenset(key for key, link in own if link.owner == owner and link.adopted or more and link.owner is None)
+    owners = (owner, None) if more else (owner,)
+    own = ((key, link) for key, link in world.links.items() if key.netns is None and link.owner in owners)
+    return frozenset(key for key, link in own if link.adopted or link.owner is None)
 
 
 def told_by_mac(owner: str, world: World) -> dict[LinkKey, frozenset[Interface]]:

@@ -104,9 +104,10 @@ class Site:
     """The document's part, with what was chosen for it.
 
     `earlier` is what was, as it is saved; `told_by_mac` are addresses of the topology's links from which their MAC addresses
-    follow. `adopted` are the host's links that were there before the topology had them. `mtus` are of the host's links, by name. `peers` are the addresses at which hosts
-    reach each other, by name, this one's too; `peers_before` those that were saved. `keys` are their WireGuards'. `documents` are those of the host's
-    other topologies, by name, as far as they were asked for; None is one that cannot be read any more.
+    follow. `adopted` are the host's links that were there before the topology had them. `mtus` are of the host's links, by
+    name. `peers` are the addresses at which hosts reach each other, by name, this one's too; `peers_before` those that were
+    saved. `keys` are their WireGuards'. `documents` are those of the host's other topologies, by name, as far as they were
+    asked for; None is one that cannot be read any more.
     """
 
     document: Document
