@@ -190,12 +190,12 @@ def machine() -> str:
 
 def listeners() -> Iterator[Listener]:
     """Who waits for packets on which port. A socket for :: with both families is told as ::."""
-    found = sockets()
+    found = sockets("tcp", "udp")
     ours = service.sockets()
     names = processes({inode for _protocol, _address, _port, inode in found})
-    if any(inode and inode not in names for *_socket, inode in found):
-        # Some were closed meanwhile, as a client's socket is.
-        found &= sockets()
+    # Sockets of clients, such as a resolver's, are often closed by now.
+    still = sockets("udp")
+    found = {one for one in found if one[0] != "udp" or one in still}
     free = free_ports()
     told = {
         Listener(
@@ -212,8 +212,8 @@ def listeners() -> Iterator[Listener]:
     yield from sorted(told, key=lambda one: (one.protocol, one.port, str(one.address), one.process))
 
 
-def sockets() -> set[tuple[str, Address, int, int]]:
-    return {(one.protocol, one.address, one.port, one.inode) for one in waiting("tcp", "udp")}
+def sockets(*protocols: str) -> set[tuple[str, Address, int, int]]:
+    return {(one.protocol, one.address, one.port, one.inode) for one in waiting(*protocols)}
 
 
 def processes(inodes: set[int]) -> dict[int, str]:
