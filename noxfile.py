@@ -65,6 +65,8 @@ VM_PATIENCE = 6
 # Of the ring integration what is between Ansible and the kernel. Its other stories are of playbooks, daemons and engines. There they
 # would take hours, most of it Ansible's own, and ask little of the kernel that tests/vm and tests/kernel do not. By name each can be run.
 VM_INTEGRATION = ["test_ten_steps", "test_dnat_rule", "test_snat_rule", "test_overlay_encrypted"]
+# Tests of a kernel that was started with other words, each in a virtual machine of its own.
+KERNEL_WORDS = {"tests/vm/test_without_ipv6.py": "ipv6.disable=1"}
 
 
 @nox.session
@@ -104,7 +106,10 @@ def vm(session: nox.Session) -> None:
     folders = [word for word in session.posargs if word.startswith("tests/")]
     options = [word for word in session.posargs if word not in folders]
     some = {"tests/integration": [f"tests/integration/{name}.py" for name in VM_INTEGRATION]}
-    virtual(session, [[*some.get(folder, [folder]), *options] for folder in folders or VM_FOLDERS])
+    without = [f"--ignore={name}" for name in KERNEL_WORDS]
+    named = folders or [*VM_FOLDERS, *KERNEL_WORDS]
+    plain = [[*some.get(folder, [folder]), *without, *options] for folder in named if folder not in KERNEL_WORDS]
+    virtual(session, [*plain, *([folder, *options] for folder in named if folder in KERNEL_WORDS)])
 
 
 @nox.session(requires=["env"], venv_backend="none")
@@ -126,8 +131,9 @@ def virtual(session: nox.Session, runs: list[list[str]]) -> None:
         options += ["--verbose", f"--timeout={VM_TEST_SECONDS}", *words]
         bounded = ["timeout", "--kill-after=30", f"{VM_FOLDERS[folder]}m"]
         command = ["env", *ours, *bounded, f"{ENV}/bin/python", "-m", "pytest", *options]
+        kernel = {"DOCKNET_KERNEL_WORDS": KERNEL_WORDS.get(words[0], "")}
         try:
-            session.run("tests/vm/boot", str(output), *command, external=True)
+            session.run("tests/vm/boot", str(output), *command, external=True, env=kernel)
         except CommandFailed:
             failed.append(folder)
     if failed:
