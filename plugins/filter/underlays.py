@@ -11,7 +11,7 @@ version_added: 0.3.0
 description:
   - For each host its C(docknet_underlay); else its C(ansible_host), or its name, where that is an address; else the address of its default route, where facts
     of the host were gathered.
-  - A host of which none of these is known is left out.
+  - A host of which none of these is known is left out; so is one whose C(docknet_underlay) is made of facts that were not gathered.
 options:
   _input:
     description: Names of hosts.
@@ -22,6 +22,11 @@ options:
     description: The variables of all hosts, C(hostvars).
     type: dict
     required: true
+  facts:
+    description: Whether the address of the default route counts.
+    type: bool
+    default: true
+    version_added: 0.3.0
 author:
   - The netwright.docknet authors (@netwright)
 """
@@ -41,16 +46,30 @@ _value:
 
 from ipaddress import ip_address
 
+from ansible.errors import AnsibleError
+from jinja2.exceptions import UndefinedError
 
-def address_of(host, variables):
+
+def address_of(host, variables, facts):
     """The host's address, or ''. One without `ansible_host` may be called by its address."""
-    if variables.get("docknet_underlay"):
-        return str(variables["docknet_underlay"])
-    if is_address(variables.get("ansible_host", host)):
-        return str(variables.get("ansible_host", host))
-    facts = variables.get("ansible_facts", {})
-    found = (facts.get(name, {}).get("address") for name in ("default_ipv4", "default_ipv6"))
+    underlay = value_of(variables, "docknet_underlay")
+    if underlay:
+        return str(underlay)
+    reached_at = value_of(variables, "ansible_host") or host
+    if is_address(reached_at):
+        return str(reached_at)
+    known = variables.get("ansible_facts", {}) if facts else {}
+    found = (known.get(name, {}).get("address") for name in ("default_ipv4", "default_ipv6"))
     return next(filter(None, found), "")
+
+
+def value_of(variables, name):
+    """None where the variable is made of others that are not there."""
+    try:
+        value = variables.get(name)
+        return value and str(value)
+    except (AnsibleError, UndefinedError):
+        return None
 
 
 def is_address(text):
@@ -60,8 +79,8 @@ def is_address(text):
         return False
 
 
-def underlays(hosts, hostvars):
-    known = ((host, address_of(host, hostvars[host])) for host in hosts if host in hostvars)
+def underlays(hosts, hostvars, facts=True):
+    known = ((host, address_of(host, hostvars[host], facts)) for host in hosts if host in hostvars)
     return {host: address for host, address in known if address}
 
 

@@ -139,6 +139,9 @@ def told(host: str, address: str) -> dict[str, Any]:
     """What a host without anything says of itself."""
     return {
         "host": host,
+        "identity": host,
+        "document": "",
+        "obstacles": [],
         "built": False,
         "known": plain(State("shop", host, allocation=Allocation())),
         **dict.fromkeys(("others", "on_link", "routed", "servers", "addresses"), ()),

@@ -36,6 +36,17 @@ def segment_holder(places: Places, wanted: Link) -> Optional[str]:
     return None
 
 
+def segments(places: Places) -> dict[int, str]:
+    """The numbers of the host's VXLANs that were moved to other namespaces, and where each is."""
+    return {
+        vni: f"{raw.name} in {_spelled(descriptor)}"
+        for descriptor, raw in _tied(places, None, {os.fstat(places.descriptor(None)).st_ino})
+        if raw.kind == Vxlan.KIND
+        for vni in [cast(Vxlan, vxlan.decode(raw.data, LinkKey(None, ""))).vni]
+        if vni is not None
+    }
+
+
 def tenants(
     places: Places, asked: Collection[tuple[LinkKey, str]], seen: Mapping[LinkKey, Link], groups: Mapping[int, str]
 ) -> dict[LinkKey, tuple[Link, ...]]:

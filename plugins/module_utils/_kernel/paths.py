@@ -12,7 +12,7 @@ Of the namespace the calling thread is in, which is the socket's.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_interface, ip_network
 from typing import Optional
 
@@ -26,6 +26,8 @@ from .netlink import Message, NetlinkError, Socket, as_text, as_u32, attribute, 
 # linux/rtnetlink.h: struct rtmsg, struct ifaddrmsg, and the only sorts of route that lead to a place.
 ROUTE, ADDRESS = struct.Struct("=BBBBBBBBI"), struct.Struct("=BBBBI")
 RTN_UNICAST, RTN_LOCAL = 1, 2
+# Its attributes: metrics, and struct rta_cacheinfo, whose third number is when what was learned expires. A flag asks for the route as it was made.
+RTA_METRICS, RTA_CACHEINFO, RTAX_MTU, RTM_F_FIB_MATCH = 8, 12, 2, 0x2000
 
 
 def find(socket: Socket, targets: Iterable[Address]) -> dict[Address, Optional[Path]]:
@@ -51,9 +53,9 @@ def find(socket: Socket, targets: Iterable[Address]) -> dict[Address, Optional[P
     return found
 
 
-def route(socket: Socket, target: Address) -> Optional[tuple[int, dict[int, bytes]]]:
+def route(socket: Socket, target: Address, flags: int = 0) -> Optional[tuple[int, dict[int, bytes]]]:
     """The sort of the route that leads there, and its attributes, the interface among them."""
-    header = ROUTE.pack(rt.FAMILIES[target.version], target.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
+    header = ROUTE.pack(rt.FAMILIES[target.version], target.max_prefixlen, 0, 0, 0, 0, 0, 0, flags)
     try:
         answer = socket.get(Message(rt.RTM_GETROUTE, 0, header + attribute(rt.RTA_DST, target.packed)))
     except NetlinkError:
@@ -61,6 +63,15 @@ def route(socket: Socket, target: Address) -> Optional[tuple[int, dict[int, byte
     words = attributes(answer, ROUTE.size)
     sort = int(ROUTE.unpack_from(answer)[7])
     return (sort, words) if rt.RTA_OIF in words and sort in (RTN_UNICAST, RTN_LOCAL) else None
+
+
+def mtu(socket: Socket, target: Address, words: Mapping[int, bytes]) -> Optional[int]:
+    """The MTU that the route there is configured with. One that was learned from packets on the way expires, and does not count."""
+    if RTA_METRICS not in words:
+        return None
+    if as_u32(words.get(RTA_CACHEINFO, bytes(12))[8:12]):
+        _sort, words = route(socket, target, RTM_F_FIB_MATCH) or (0, {})
+    return as_u32(attributes(words.get(RTA_METRICS, b"")).get(RTAX_MTU, bytes(4))) or None
 
 
 def _device(socket: Socket, index: int) -> tuple[str, bool, Optional[bool]]:

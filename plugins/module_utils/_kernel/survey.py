@@ -22,7 +22,7 @@ from .._model.rule import Ports
 from .._model.state import Listener, OnLink, Reached, Surroundings
 from .._model.text import stand_in
 from .._model.topology import RESERVED_OWNER
-from . import links, paths, service, sysctl
+from . import elsewhere, links, paths, service, sysctl
 from . import rtnetlink as rt
 from .netlink import as_u32, attributes
 from .places import Places
@@ -33,6 +33,9 @@ RESOLVER, NSSWITCH = "/etc/resolv.conf", "/etc/nsswitch.conf"
 STUBS = frozenset(map(ip_address, ("127.0.0.53", "127.0.0.54")))
 BEHIND_STUB = "/run/systemd/resolve/resolv.conf"
 MACHINE = "/etc/machine-id"
+BOOT = "/proc/sys/kernel/random/boot_id"
+# Addresses that only a default route leads to; nothing is sent to them. Ansible's facts ask for these too, so both find the same address.
+OUTSIDE = (ip_address("8.8.8.8"), ip_address("2404:6800:400a:800::1012"))
 # linux/rtnetlink.h: several ways of a route, and who made it.
 RTA_MULTIPATH, RTPROT_RA = 9, 9
 RTN_UNICAST = 1
@@ -49,6 +52,8 @@ def look(places: Places, question: Question, world: World) -> None:
     here = {OnLink(one.network, device, owner) for one, device, owner in own if is_elsewhere(one.network)}
     servers, search = resolver()
     path = followed(RESOLVER)
+    # Those that a topology was told before are asked for with it: a run need not know them again.
+    peers = question.peers.union(*(one.peers.values() for name, one in world.states.items() if name in question.owners))
     world.surroundings = Surroundings(
         on_link=tuple(sorted(on_link | here, key=str)),
         routed=tuple(sorted(routed, key=str)),
@@ -63,7 +68,10 @@ def look(places: Places, question: Question, world: World) -> None:
         machine=machine(),
         addresses=frozenset(one.ip for one, _device, owner in own if owner is None and is_elsewhere(one.network)),
         reserved=reserved_ports(),
-        reached=reached(places, seen, question.peers, own),
+        reached=reached(places, seen, peers, own),
+        outward=next(filter(None, (way(places, seen, address) for address in OUTSIDE)), None),
+        identity=identity(places),
+        vnis=elsewhere.segments(places) if question.vxlans - {link.key for link in seen.values()} else {},
     )
 
 
@@ -103,7 +111,13 @@ def way(places: Places, seen: Mapping[int, Link], peer: Address) -> Optional[Rea
     if link is None or sort != RTN_UNICAST:
         return None
     hop = words.get(rt.RTA_GATEWAY) or words.get(rt.RTA_VIA, b"")[2:]  # after the family
-    return Reached(ip_address(words[rt.RTA_PREFSRC]), link.key.name, ip_address(hop) if hop else None)
+    source, size = ip_address(words[rt.RTA_PREFSRC]), paths.mtu(places.socket(None), peer, words)
+    return Reached(source, link.key.name, ip_address(hop) if hop else None, size)
+
+
+def identity(places: Places) -> str:
+    """Clones have one machine-id and one hostname; a boot, and a network namespace in it, are of one machine alone."""
+    return f"{''.join(lines(BOOT)).strip()} {os.fstat(places.descriptor(None)).st_ino}"
 
 
 def is_elsewhere(network: Network) -> bool:

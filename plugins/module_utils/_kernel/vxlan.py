@@ -25,6 +25,7 @@ HINTS = {
     errno.EAFNOSUPPORT: "this kernel has no IPv6; give IPv4 addresses",
 }
 IFLA_VXLAN_ID, IFLA_VXLAN_LOCAL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_PORT, IFLA_VXLAN_LOCAL6 = 1, 4, 7, 15, 17
+IFLA_VXLAN_COLLECT_METADATA = 25
 _PORT = struct.Struct("!H")
 
 
@@ -54,8 +55,9 @@ def change(values: Mapping[str, object]) -> list[bytes]:
 
 def decode(data: Mapping[int, bytes], _below: LinkKey) -> Kind:
     local = data.get(IFLA_VXLAN_LOCAL) or data.get(IFLA_VXLAN_LOCAL6)
+    external = any(data.get(IFLA_VXLAN_COLLECT_METADATA, b""))
     return Vxlan(
-        vni=as_u32(data[IFLA_VXLAN_ID]),
+        vni=None if external else as_u32(data[IFLA_VXLAN_ID]),
         local=ip_address(local) if local else None,
         port=_PORT.unpack_from(data[IFLA_VXLAN_PORT])[0],
         learning=bool(data[IFLA_VXLAN_LEARNING][0]),

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Optional
 
 
@@ -87,3 +88,9 @@ class Several(DocknetError):
 
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
+
+
+def refuse(errors: Sequence[DocknetError]) -> None:
+    """Raise these, if there are any."""
+    if errors:
+        raise Several([*errors]) if len(errors) > 1 else errors[0]

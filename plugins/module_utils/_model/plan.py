@@ -54,7 +54,7 @@ class Question:
     that others may have put there, in whatever form. `survey`: the surroundings, and how the host reaches `peers`. `filters`: as
     `tables`, and what other people's filters do with what ours let through. `forwards`: VXLANs whose entries are to be
     seen, and the permanent neighbours on the bridges that they are ports of; `permanent`: other links whose are. `tunnels`: WireGuard links; `keys`: those
-    of all topologies.
+    of all topologies. `vxlans`: VXLANs that are to be on the host; where one of them is missing, `survey` looks for segments in other namespaces too.
     """
 
     namespaces: set[NetnsRef] = field(default_factory=set)
@@ -80,6 +80,7 @@ class Question:
     keys: bool = False
     states: bool = False
     peers: set[Address] = field(default_factory=set)
+    vxlans: set[LinkKey] = field(default_factory=set)
     survey: bool = False
     owned: bool = False
 

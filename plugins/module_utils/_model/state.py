@@ -128,11 +128,15 @@ class Inside(NamedTuple):
 
 
 class Reached(NamedTuple):
-    """The host's way to an address: the address that it sends from (itself, for one of its own), the link, a router between."""
+    """The host's way to an address: the address that it sends from (itself, for one of its own), the link, a router between.
+
+    `mtu`: what the route is configured to carry, where that is said.
+    """
 
     source: Address
     device: str
     via: Optional[Address] = None
+    mtu: Optional[int] = None
 
 
 class Underlay(NamedTuple):
@@ -156,7 +160,7 @@ class Surroundings:
     host, by name. `machine`: what is stable about the host, for addresses that are derived from it. `addresses`: its
     own, on links that are not ours. `inside`: real containers of the topology, by their namespaces. `vnis`: the numbers of
     VXLANs that are not ours, by the link that has each. `underlay` None: there is no other host, or no way to it. `reached`:
-    how other hosts are, as far as that was asked.
+    how other hosts are, as far as that was asked; `outward`: the default route. `identity`: what no other host has, until the next boot. `macs`: the MAC addresses of its links, by name.
     """
 
     on_link: tuple[OnLink, ...] = ()
@@ -177,3 +181,6 @@ class Surroundings:
     vnis: Mapping[int, str] = field(default_factory=dict)
     underlay: Optional[Underlay] = None
     reached: Mapping[Address, Reached] = field(default_factory=dict)
+    outward: Optional[Reached] = None
+    macs: Mapping[str, str] = field(default_factory=dict)
+    identity: str = ""

@@ -23,8 +23,8 @@ FITTING = 0
 
 @dataclass(frozen=True)
 class Vxlan(Kind):
-    """`vni`: the segment's number, 0 to 16777215. `local`: the address of this end; the kernel changes it for one of its family.
-    `learning`: remote ends are learned from what comes in.
+    """`vni`: the segment's number, 0 to 16777215; None of one that carries all segments (`external`, Open vSwitch's). `local`: the address
+    of this end; the kernel changes it for one of its family. `learning`: remote ends are learned from what comes in.
     """
 
     KIND: ClassVar[str] = "vxlan"

@@ -129,7 +129,7 @@ def endpoints(
 ) -> dict[tuple[str, str], Lease]:
     """What this host's endpoints are given, with the addresses that were chosen for them."""
     return {
-        (one.name, spec.network): lease(document, around, one, spec, chosen, interfaces[spec.network])
+        (one.name, spec.network): lease(document, host, around, one, spec, chosen, interfaces[spec.network], known)
         for one in document.on(host)
         for interfaces in [names.interfaces(one, document, names.kept(one, known), foreign(one, around))]
         for spec in one.endpoints
@@ -249,14 +249,29 @@ def full(claim: Claim) -> DocknetError:
 
 def lease(
     document: Document,
+    host: Optional[str],
     around: Surroundings,
     container: ContainerSpec,
     spec: EndpointSpec,
     chosen: Chosen,
     interface: str,
+    known: Allocation,
 ) -> Lease:
     four, six = (chosen.get((container.name, spec.network, version)) for version in VERSIONS)
-    # Without an address it is a DHCP server's to give one: the machine is in it, for a LAN on which two have this topology.
-    words = "\0".join((around.machine, document.name, container.name, spec.network))
-    derived = names.mac(four, six) or local_mac(hashlib.sha256(words.encode()).digest())
+    had = known.endpoints.get((container.name, spec.network), Lease())
+    without = had.mac if not (had.ipv4 or had.ipv6) else None
+    derived = names.mac(four, six) or without or machine_mac(document, host, around, container, spec)
     return Lease(four, six, spec.mac or derived, interface)
+
+
+def machine_mac(
+    document: Document, host: Optional[str], around: Surroundings, container: ContainerSpec, spec: EndpointSpec
+) -> str:
+    """Of an endpoint whose address a DHCP server gives. Several machines of one LAN may have this topology, and clones one machine-id: their
+    network cards differ.
+    """
+    network = document.networks.get(spec.network)
+    parents = network.options.parents if network else {}
+    card = around.macs.get(parents.get(host or "") or parents.get("", ""), "")
+    words = "\0".join((around.machine, host or "", card, document.name, container.name, spec.network))
+    return local_mac(hashlib.sha256(words.encode()).digest())

@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
-from .._model.errors import Missing
-from .._model.link import Network
+from .._model.errors import Conflict, DocknetError, Missing, refuse
+from .._model.link import Address, Network
 from .._model.state import Allocation, Lease, NetworkLease, Surroundings
 from .._model.topology import EVERYWHERE, ContainerSpec, Document
-from . import overlay, wireguard
+from . import overlay, underlay, wireguard
 from .addresses import shim_of
 from .allocate import allocate
 from .document import read
@@ -32,10 +32,13 @@ def choose(raw: Mapping[str, Any], words: Iterable[Mapping[str, Any]]) -> list[d
 
     Hosts that do not tell anything count as they are known to those that do.
     """
-    document = shared_part(read(raw))
-    told = [*words]
-    complete(document, told)
+    whole = read(raw)
+    document, told = shared_part(whole), [*words]
     hosts = [Told.read(one) for one in told]
+    refuse([*different(whole, hosts), *twice(document, hosts)])
+    complete(document, told)
+    peers = ends(document, hosts)
+    refuse([*(error for one in hosts for error in one.obstacles), *underlay.ends_apart(document, peers)])
     chosen, _warnings = allocate(
         document, EVERYWHERE, together(hosts), known(document, hosts), shims(hosts), sizes(document, hosts)
     )
@@ -45,7 +48,11 @@ def choose(raw: Mapping[str, Any], words: Iterable[Mapping[str, Any]]) -> list[d
     for container in document.containers.values():
         here.setdefault(container.host, []).append(container)
     return [
-        {**report(document, host, here[host], chosen), "wireguard": wireguard.told(keys.get(host))}
+        {
+            **report(document, host, here[host], chosen),
+            "underlay": str(peers[host]) if host in peers else None,
+            "wireguard": wireguard.told(keys.get(host)),
+        }
         for host in document.hosts
     ]
 
@@ -61,12 +68,66 @@ def shared_part(document: Document) -> Document:
     return replace(document, networks=networks, containers=containers)
 
 
+def different(document: Document, hosts: Sequence[Told]) -> Iterator[DocknetError]:
+    """Hosts that read another document than the first one."""
+    others = [one.host for one in hosts if one.document != hosts[0].document]
+    if others:
+        why = f"hosts {hosts[0].host} and {', '.join(others)} read different documents (docknet_topology), so an address could be given twice"
+        way_out = "name all containers, each with its host, in one document for all hosts, without inventory_hostname and variables of one host"
+        yield Conflict(f"topology {document.name}", why, way_out)
+
+
+def twice(document: Document, hosts: Sequence[Told]) -> Iterator[DocknetError]:
+    """Machines that have two names in the inventory, one of them in the document."""
+    names: dict[str, list[str]] = {}
+    for one in hosts:
+        names.setdefault(one.around.identity, []).append(one.host)
+    for identity, same in names.items():
+        if len(same) > 1 and identity and not set(same).isdisjoint(document.hosts):
+            why = f"hosts {' and '.join(same)} of the inventory are one machine, so one would remove what the other builds"
+            yield Conflict(
+                f"topology {document.name}", why, "leave out all names but one, and place its containers on that one"
+            )
+
+
 def complete(document: Document, told: Sequence[Mapping[str, Any]]) -> None:
-    """Errors: Missing, where somebody does not tell what he has, and none who does can have heard of it."""
+    """Errors: Missing, where a host does not tell what it has, none that does can know it, and the document leaves anything open."""
     absent = [host for host in document.hosts if host not in {one["host"] for one in told}]
-    if absent and not any(one["built"] for one in told):
+    if absent and not any(one["built"] for one in told) and not says_all(document):
         why = f"what {', '.join(absent)} {'has' if len(absent) == 1 else 'have'} of it is not known to any host of this run"
-        raise Missing(f"topology {document.name}", why, "run it on all of its hosts once")
+        way_out = "run it on all of its hosts once, or give each network its subnet (an overlay its vni too) and each container its addresses"
+        raise Missing(f"topology {document.name}", why, way_out)
+
+
+def says_all(document: Document) -> bool:
+    """Whether every host comes to the same without the others."""
+    for name, one in document.networks.items():
+        given = {pool.subnet.version for pool in one.pools}
+        needed = {version for version, on in ((4, one.ipv4), (6, one.ipv6)) if on}
+        if one.ipam != "default":
+            continue
+        if not needed <= given or one.by_slices or one.options.shim or one.options.encrypted:
+            return False
+        if one.driver == "overlay" and one.options.vni is None:
+            return False
+        for container in document.containers.values():
+            for spec in container.endpoints:
+                said = {4: spec.ipv4, 6: spec.ipv6}
+                if spec.network == name and not all(said[version] for version in needed):
+                    return False
+    return True
+
+
+def ends(document: Document, hosts: Sequence[Told]) -> dict[str, Address]:
+    """Where each host of a network that crosses the underlay is reached: as it says itself, else as others know it. Errors: Missing."""
+    found = {name: address for one in hosts for name, address in one.peers.items()}
+    found.update({one.host: one.around.underlay.address for one in hosts if one.around.underlay})
+    stuck = {one.host for one in hosts if one.obstacles}
+    unknown = sorted(underlay.hosts(document) - found.keys() - stuck)
+    if unknown:
+        why = f"the address at which {' and '.join(unknown)} can be reached by the other hosts is not known"
+        raise Missing(f"topology {document.name}", why, f"{underlay.SET}, or its default route")
+    return {name: address for name, address in found.items() if name in underlay.hosts(document)}
 
 
 def together(hosts: Sequence[Told]) -> Surroundings:

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from typing import Any, Optional
 
-from .._model.errors import Conflict
 from .._model.link import Address
 from .._model.plan import World
-from .._model.state import Allocation, Lease, NetworkLease, Underlay
+from .._model.state import Allocation, Lease, NetworkLease
 from .._model.topology import Document
 from .._model.vxlan import Vxlan
 from .._model.wireguard_key import PublicKey
@@ -32,19 +31,23 @@ class Leases:
     """By (container, network); a host's own child of a macvlan network stands there as `addresses.shim_of` has it.
 
     `networks`: what hosts have together was given. Of a network that is not told only endpoints are. `keys`: what the hosts'
-    WireGuards are known by.
+    WireGuards are known by. `peers`: their underlay addresses.
     """
 
     endpoints: Mapping[tuple[str, str], Lease] = field(default_factory=dict)
     networks: Mapping[str, NetworkLease] = field(default_factory=dict)
     keys: Mapping[str, PublicKey] = field(default_factory=dict)
+    peers: Mapping[str, Address] = field(default_factory=dict)
 
 
 def leases(reports: Iterable[Mapping[str, Any]]) -> Leases:
     endpoints: dict[tuple[str, str], Lease] = {}
     networks: dict[str, NetworkLease] = {}
     keys: dict[str, PublicKey] = {}
+    peers: dict[str, Address] = {}
     for report in reports:
+        if report.get("host") and report.get("underlay"):
+            peers[report["host"]] = ip_address(report["underlay"])
         if report.get("host") and report.get("wireguard"):
             keys[report["host"]] = public_key(f"host {report['host']}", report["wireguard"])
         for name, one in report.get("networks", {}).items() if report.get("host") else ():
@@ -58,7 +61,7 @@ def leases(reports: Iterable[Mapping[str, Any]]) -> Leases:
             for of, has in one.get("networks", {}).items():
                 four, six = (has.get(word) and ip_address(has[word]) for word in ("ipv4_address", "ipv6_address"))
                 endpoints[(name, of)] = Lease(four, six, has.get("mac_address"))
-    return Leases(endpoints, networks, keys)
+    return Leases(endpoints, networks, keys, peers)
 
 
 def network(words: Mapping[str, Any]) -> NetworkLease:
@@ -87,23 +90,8 @@ def told(document: Document, host: Optional[str], known: Allocation, given: Leas
 
 
 def strange_vnis(owner: str, world: World) -> dict[int, str]:
-    """Numbers of VXLANs on the host that are not the owner's."""
+    """Numbers of VXLANs of the host that are not the owner's, wherever they are now."""
     here = (one for one in world.links.values() if one.key.netns is None and one.owner != owner)
-    return {one.data.vni: one.key.name for one in here if isinstance(one.data, Vxlan) and one.data.vni is not None}
-
-
-def underlay(owner: str, host: Optional[str], peers: Mapping[str, Address], world: World) -> Optional[Underlay]:
-    """How this host reaches the others: None without any. Errors: Conflict, where its own address among them is not its own."""
-    reached = world.surroundings.reached
-    own = peers.get(host) if host is not None else None
-    if own is not None and (own not in reached or reached[own].source != own):
-        why = f"{own} is said to be this host's address, {host}, and it has none such"
-        raise Conflict(
-            f"topology {owner}", why, "correct it in peers (for the role: docknet_underlay in the inventory)"
-        )
-    ways = [reached[address] for name, address in peers.items() if name != host and address in reached]
-    ways += [reached[own]] if own is not None else []
-    if not ways:
-        return None
-    sizes = {key.name: link.mtu for key, link in world.links.items() if key.netns is None and link.mtu}
-    return Underlay(own or ways[0].source, ways[0].device, min(sizes.get(way.device, 1500) for way in ways))
+    return {**world.surroundings.vnis} | {
+        one.data.vni: one.key.name for one in here if isinstance(one.data, Vxlan) and one.data.vni is not None
+    }

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from .._model.bridge import Bridge
+from .._model.errors import Conflict
 from .._model.link import Address, Interface, Link, LinkKey, Network
 from .._model.plan import World
 from .._model.rule import Ports
@@ -30,6 +31,27 @@ from .site import DEFAULT_SPEC
 def recall(document: Document, host: Optional[str], world: World, saved: Optional[State]) -> Allocation:
     seen = see(document, host, world, saved.allocation if saved else Allocation())
     return merge(saved.allocation, seen) if saved else seen
+
+
+def own_state(document: Document, host: Optional[str], world: World) -> Optional[State]:
+    """What is saved, unless it is another host's of the document: a copy that came with a machine's image, of which nothing runs.
+
+    Errors: Conflict, where something of it runs: then two names of the inventory are one machine.
+    """
+    saved = world.states.get(document.name)
+    if saved is None or saved.host in (None, host) or saved.host not in document.hosts:
+        return saved
+    if not is_built(document.name, world):
+        return None
+    why = f"host {host} of the inventory is the machine on which the containers of host {saved.host} run, and the document has that host too"
+    way_out = "leave out one of the two names; or, if the name of the machine has changed, remove the topology here first (state: absent)"
+    raise Conflict(f"topology {document.name}", why, way_out)
+
+
+def is_built(owner: str, world: World) -> bool:
+    """After the start of a machine that is a copy nothing is."""
+    places = (one.owner for ref, one in world.namespaces.items() if ref is not None)
+    return owner in {*places, *(one.owner for one in world.links.values())}
 
 
 def merge(saved: Allocation, seen: Allocation) -> Allocation:

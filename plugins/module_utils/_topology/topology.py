@@ -12,21 +12,22 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
-from .._model.errors import DocknetError, InvalidRequest, Several, Unsupported
+from .._model.errors import DocknetError, InvalidRequest, Several, Unsupported, refuse
 from .._model.hosts import HostsKey
 from .._model.link import Address, Link, LinkKey, LinkRoute
 from .._model.plan import Question, Wanted, World
-from .._model.state import Allocation, NetworkLease, State
+from .._model.state import Allocation, NetworkLease, State, Underlay
 from .._model.text import TextKey, stand_in
 from .._model.topology import DEFAULT_BRIDGE, RESERVED_OWNER, ContainerSpec, Document
 from .._model.wireguard_key import PublicKey
-from . import container, network, normalise, nsswitch, overlay, publication, slices, wireguard
+from . import container, network, normalise, nsswitch, overlay, publication, slices, underlay, wireguard
 from .allocate import allocate
 from .container_files import stand_ins
 from .document import read
-from .leases import Leases, leases, strange_vnis, told, underlay
+from .leases import Leases, leases, strange_vnis, told
 from .nameservice import plan_names
-from .recall import adopted, inside, recall, told_by_mac
+from .names import tunnel
+from .recall import adopted, inside, own_state, recall, told_by_mac
 from .shared import follow, unread, uproots
 from .site import Site, is_ours
 from .sweep import default_bridge, detached, gone, meanwhile
@@ -59,6 +60,7 @@ class Topology:
         # Links whose place an earlier endpoint's may have: that one goes, as what is no longer in the document does.
         self.fresh: set[LinkKey] = set()
         places = {one.netns for one in self.document.on(host) if one.netns}
+        tunnels = [one for one in self.document.used_on(host) if one.driver == "overlay" and not one.by_slices]
         self.question = Question(
             namespaces=places | {None},
             sources={one.netns for one in self.document.on(host) if len(one.endpoints) > 1},
@@ -67,6 +69,7 @@ class Topology:
             guests={TextKey(one, nsswitch.FILE) for one in places if is_ours(one)},
             owners={document.name, RESERVED_OWNER},
             peers=set(self.peers.values()),
+            vxlans={LinkKey(None, tunnel(document.name, one.name)) for one in tunnels},
             states=True,
             keys=True,
             survey=True,
@@ -76,8 +79,9 @@ class Topology:
     def wanted(self, world: World) -> list[Wanted]:
         """Errors: Several, of all that cannot be allocated; Conflict, where other topologies need what is to go."""
         site = self.site = self.choose(world)
-        saved = world.states.get(site.owner)
+        saved = self.saved(world)
         earlier = saved.allocation if saved else Allocation()
+        refuse([*self.obstacles(world), *underlay.ends_apart(self.document, site.peers)])
         uproots(site, earlier, world)
         need_ipv6(site, world)
         self.warnings += unread(site)
@@ -106,7 +110,9 @@ class Topology:
         left = [*detached(saved, attached)] if saved else []
         found += [self.wish(f"topology {site.owner}", value, present=False) for value in left]
         keys = self.known_keys(site)
-        state = State(site.owner, self.host, self.raw, site.allocation, attached, dict(self.known_peers()), keys)
+        state = State(
+            site.owner, self.host, self.raw, site.allocation, attached, site.peers if self.present else {}, keys
+        )
         lost = container.lost(site)
         if saved and (bridge or left or lost or routes_left or (keys and saved.peers != state.peers)):
             state = replace(state, meanwhile=meanwhile(saved, state, lost))
@@ -120,12 +126,15 @@ class Topology:
         name = self.document.name
         states = {other: state for other, state in world.states.items() if other != name}
         around = replace(world.surroundings, states=states, inside=inside(self.document, self.host, world))
-        saved = world.states.get(name)
+        saved = self.saved(world)
         if not self.present:
             before = saved.peers if saved else {}
             return Site(self.document, self.host, Allocation(), around, peers=self.peers, peers_before=before)
-        mtus = {key.name: link.mtu for key, link in world.links.items() if key.netns is None and link.mtu}
-        around = replace(around, vnis=strange_vnis(name, world), underlay=underlay(name, self.host, self.peers, world))
+        mtus, peers = underlay.links(world), underlay.known_peers(self.document, self.host, self.peers, saved)
+        macs = {key.name: link.mac for key, link in world.links.items() if key.netns is None and link.mac}
+        around = replace(around, vnis=strange_vnis(name, world), underlay=self.underlay(world), macs=macs)
+        if around.underlay and self.host:
+            peers[self.host] = around.underlay.address
         known = told(self.document, self.host, recall(self.document, self.host, world, saved), self.leases)
         allocation, warnings = allocate(
             self.document, self.host, around, known, self.leases.endpoints, self.leases.networks
@@ -137,12 +146,26 @@ class Topology:
         if name in world.keys:
             keys[self.host or ""] = world.keys[name].public
         own, derived = adopted(name, world, self.adopt), told_by_mac(name, world)
-        return Site(self.document, self.host, allocation, around, earlier, mtus, self.peers, before, keys, own, derived)
+        return Site(self.document, self.host, allocation, around, earlier, mtus, peers, before, keys, own, derived)
 
-    def known_peers(self) -> Iterator[tuple[str, Address]]:
-        """Of the document's hosts those that are known. Who else the inventory has is not for this topology to keep."""
-        hosts = {self.host, *self.document.hosts}
-        yield from ((name, address) for name, address in self.peers.items() if name in hosts)
+    def saved(self, world: World) -> Optional[State]:
+        return own_state(self.document, self.host, world) if self.present else world.states.get(self.document.name)
+
+    def underlay(self, world: World) -> Optional[Underlay]:
+        """A host without networks that cross it needs none."""
+        if self.host not in underlay.hosts(self.document):
+            return None
+        saved = self.saved(world)
+        peers = underlay.known_peers(self.document, self.host, self.peers, saved)
+        return underlay.underlay(self.host, peers, saved, world)
+
+    def obstacles(self, world: World) -> list[DocknetError]:
+        """What is in the way on this host whatever is chosen; module topology_info tells it before anything is changed on any host."""
+        if not self.present or self.host is None or self.host not in underlay.hosts(self.document):
+            return []
+        way = self.underlay(world)
+        port = underlay.port_taken(self.document, self.host, way.address.version if way else 4, world)
+        return [*underlay.not_own(self.document, self.host, self.peers, world), *port]
 
     def known_keys(self, site: Site) -> dict[str, PublicKey]:
         """They are kept, as a later run may not reach everybody."""
@@ -276,7 +299,8 @@ def prepare(params: Mapping[str, Any]) -> Topology:
         away = f"topology {document.name}: host {host!r} is none of the document's ({known}), so nothing of it is to be here"
         document = replace(document, warnings=(*document.warnings, away))
     given = leases(params["leases"])
-    return Topology(document, host, raw, given, peers(document, params), present, params["adopt"], params["recreate"])
+    reached = {**peers(document, params), **given.peers}
+    return Topology(document, host, raw, given, reached, present, params["adopt"], params["recreate"])
 
 
 def peers(document: Document, params: Mapping[str, Any]) -> dict[str, Address]:

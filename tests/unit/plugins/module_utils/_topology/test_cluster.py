@@ -38,20 +38,28 @@ def document(places, **networks):
     return {"name": "shop", "networks": networks, "containers": containers}
 
 
-def says(host, known=None, built=True, others=(), mtu=1500, **around):
+UNDERLAYS = {host: A(f"192.0.2.{number}") for number, host in enumerate(HOSTS, 1)}
+
+
+def says(host, known=None, built=True, others=(), mtu=1500, address=None, peers=None, obstacles=(), **around):
     """What a host tells, as gather.py puts it."""
-    seen = Surroundings(**around)
+    seen = Surroundings(**{"identity": host, **around})
     return {
         "host": host,
+        "identity": seen.identity,
+        "document": around.get("document", ""),
+        "obstacles": [*obstacles],
         "built": built,
-        "known": plain(State("shop", host, allocation=known or Allocation())),
+        "known": plain(
+            State("shop", host, allocation=known or Allocation(), peers=UNDERLAYS if peers is None else peers)
+        ),
         "others": [plain(one) for one in others],
         "on_link": [[str(one.network), one.device, one.owner] for one in seen.on_link],
         "routed": [str(one) for one in seen.routed],
         "servers": [str(one) for one in seen.servers],
         "addresses": sorted(map(str, seen.addresses)),
         "vnis": {str(number): device for number, device in seen.vnis.items()},
-        "underlay": {"address": "192.0.2.1", "device": "eth0", "mtu": mtu} if mtu else None,
+        "underlay": {"address": address or str(UNDERLAYS[host]), "device": "eth0", "mtu": mtu} if mtu else None,
     }
 
 
@@ -151,7 +159,8 @@ def test_nobody_to_ask_is_an_error():
     with pytest.raises(DocknetError) as error:
         choose(document({"web": "node1", "db": "node2", "log": "node3"}), [says("node1", built=False)])
     assert str(error.value) == (
-        "topology shop: what node2, node3 have of it is not known to any host of this run; run it on all of its hosts once"
+        "topology shop: what node2, node3 have of it is not known to any host of this run; run it on all of its hosts once, "
+        "or give each network its subnet (an overlay its vni too) and each container its addresses"
     )
 
 

@@ -240,7 +240,7 @@ def test_what_one_tells_of_himself_counts_more():
 
 
 def test_no_key_yet_is_no_key():
-    words = told("node1")
+    words = told("node1", KEYS)
     assert leases(choose(document(), [{**words, "wireguard": None, "built": True}])).keys == {}
     assert leases([{"host": "node2", "wireguard": {"public_key": None, "port": None}}]).keys["node2"].text == ""
 
