@@ -164,7 +164,7 @@ def claim(wanted: Wanted, owner: Optional[str], sort: str) -> bool:
         raise Conflict(
             wanted.what,
             f'{a(sort)} is there that owner "{wanted.owner}" did not make',
-            "remove it, choose another name, or set adopt: true",
+            "remove it, choose another name, or set adopt: true (of role topology: docknet_adopt)",
         )
     return True
 

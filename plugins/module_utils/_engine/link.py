@@ -30,7 +30,7 @@ from .properties import because, current, wishes
 
 describe, facts, finish = properties.describe, properties.facts, route.finish
 
-AGAIN = "set recreate: true to have it deleted and made again"
+AGAIN = "set recreate: true (of role topology: docknet_recreate) to have it deleted and made again"
 LEFT = "left over from a namespace that was deleted"
 PORT_SETTINGS = NEW_PORT.keys()
 

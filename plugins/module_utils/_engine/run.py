@@ -9,18 +9,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Callable, Protocol, Union
 
 from ansible.module_utils.basic import AnsibleModule
 
 from .._kernel.host import Host
 from .._kernel.lock import locked
-from .._model.errors import DocknetError, InvalidRequest, NotConverged, Several, Unsupported
+from .._model.errors import DocknetError, InvalidRequest, KernelRefused, NotConverged, Several, Unsupported
 from .._model.plan import Operation, Plan, Question, Wanted, World
 from . import trial
 from .announce import announcements
@@ -29,6 +31,9 @@ from .plan import facts, plan, question
 
 # Waits between looks until what was done is seen, in seconds: some of it (a deleted namespace's links) comes about by itself.
 PATIENCE = (0.0, 0.02, 0.1, 0.3, 0.8)
+# How often it is planned anew what another process (a routing daemon, a person) has changed meanwhile, and which errors of the kernel mean that.
+ROUNDS = 3
+MEANWHILE = (errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.EEXIST)
 
 
 # The options of every module that changes something, beside its own. In an entry of `config` they are the task's unless given.
@@ -249,27 +254,49 @@ def converge(host: Host, design: Design, check: bool, done: list[Operation]) -> 
     todo = plan(wanted, world, assume=check)
     if check or not todo.operations:
         return todo, wanted, todo.world
+    # What was given back is nobody's, and so not to be asked for as an owner's.
+    checked = [one if one.present else one._replace(adopt=True) for one in wanted]
+    left, refused = todo.operations, ""
+    for _round in range(ROUNDS):
+        try:
+            carry_out(host, left, asked, done)
+        except KernelRefused as error:
+            if error.code not in MEANWHILE or str(error) == refused:
+                raise
+            refused = str(error)
+        world, left = look_again(host, checked, asked, PATIENCE if not refused else PATIENCE[:1])
+        if not left:
+            design.warnings += host.announce(announcements(done, world))
+            same = len(done) == len(todo.operations)
+            return todo if same else replace(todo, operations=tuple(done)), wanted, world
+    still = f"{left[0].action} {left[0].value} ({left[0].reason})"
+    raise NotConverged(
+        left[0].what, f"all was accepted, yet it still needs: {still}", "find out what else changes it, and run again"
+    )
+
+
+def carry_out(host: Host, operations: Sequence[Operation], asked: Question, done: list[Operation]) -> None:
     with uninterrupted():
         try:
-            for operation in host.apply(todo.operations, rank, REMOVAL):
+            for operation in host.apply(operations, rank, REMOVAL):
                 done.append(operation)
         except DocknetError:
             with contextlib.suppress(DocknetError):
                 host.announce(announcements(done, host.observe(asked)))
             raise
-    # What was given back is nobody's, and so not to be asked for as an owner's.
-    checked = [one if one.present else one._replace(adopt=True) for one in wanted]
-    for wait in PATIENCE:
+
+
+def look_again(
+    host: Host, wanted: Sequence[Wanted], asked: Question, patience: Sequence[float]
+) -> tuple[World, Sequence[Operation]]:
+    """The world, and what is still to be done in it, as soon as that is nothing."""
+    for wait in patience:
         time.sleep(wait)
         world = host.observe(asked)
-        left = plan(checked, world).operations
+        left = plan(wanted, world).operations
         if not left:
-            design.warnings += host.announce(announcements(done, world))
-            return todo, wanted, world
-    still = f"{left[0].action} {left[0].value} ({left[0].reason})"
-    raise NotConverged(
-        left[0].what, f"all was accepted, yet it still needs: {still}", "find out what else changes it, and run again"
-    )
+            break
+    return world, left
 
 
 @contextlib.contextmanager

@@ -241,7 +241,7 @@ def hint(host: Places, value: Any, code: int) -> Optional[str]:
         return elsewhere.segment_holder(host, value.link)
     if isinstance(value, Settings) and code == errno.EADDRINUSE:
         mac = "of a macvlan its MAC address on that parent, maybe a process in a namespace that was deleted"
-        return f"find who has the same: {mac}; of a WireGuard its UDP port (ss -lun)"
+        return f"find who has the same: {mac}; of a VXLAN or WireGuard its UDP port (ss -lunp)"
     return getattr(KINDS.get(value.link.kind), "HINTS", {}).get(code) if isinstance(value, Birth) else None
 
 

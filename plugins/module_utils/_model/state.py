@@ -160,7 +160,8 @@ class Surroundings:
     host, by name. `machine`: what is stable about the host, for addresses that are derived from it. `addresses`: its
     own, on links that are not ours. `inside`: real containers of the topology, by their namespaces. `vnis`: the numbers of
     VXLANs that are not ours, by the link that has each. `underlay` None: there is no other host, or no way to it. `reached`:
-    how other hosts are, as far as that was asked; `outward`: the default route. `identity`: what no other host has, until the next boot. `macs`: the MAC addresses of its links, by name.
+    how other hosts are, as far as that was asked; `outward`: the default route. `identity`: what no other host has, until the
+    next boot. `macs`: the MAC addresses of its links, by name.
     """
 
     on_link: tuple[OnLink, ...] = ()

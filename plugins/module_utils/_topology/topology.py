@@ -25,8 +25,8 @@ from .allocate import allocate
 from .container_files import stand_ins
 from .document import read
 from .leases import Leases, leases, strange_vnis, told
-from .nameservice import plan_names
 from .names import tunnel
+from .nameservice import plan_names
 from .recall import adopted, inside, own_state, recall, told_by_mac
 from .shared import follow, unread, uproots
 from .site import Site, is_ours

@@ -24,6 +24,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model.statefile
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.allocate import allocate
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.cluster import choose
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.document import read
+from ansible_collections.netwright.docknet.plugins.module_utils._topology.gather import digest
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.leases import leases, told
 from hypothesis import given
 from hypothesis import strategies as st
@@ -235,3 +236,89 @@ def test_slices_are_chosen_once_and_kept_by_who_stays():
     assert addresses(later) == {"web": "10.1.0.2", "db": "10.1.1.0", "log": "10.1.0.3"}
     silent = choose(moved, [says("node3"), says("node1", known["node1"])])
     assert net(silent, "node3")["slices"] == ["10.1.0.0/24"], "of node2 node1 knows"
+
+
+# -- how the hosts reach each other ---------------------------------------------------------------------------
+
+THREE = document({"web": "node1", "db": "node2", "log": "node3"})
+
+
+def refused(raw, words):
+    with pytest.raises(DocknetError) as error:
+        choose(raw, words)
+    return str(error.value)
+
+
+def test_one_address_on_all_hosts_is_refused_with_their_names():
+    said = refused(THREE, [says("node1"), says("node2", address="192.0.2.9"), says("node3", address="192.0.2.9")])
+    assert "networks.net: hosts node2 and node3 have one underlay address, 192.0.2.9" in said
+    assert "set docknet_underlay of each host" in said
+
+
+def test_underlays_of_two_families_are_refused_where_packets_are_sent_by_one():
+    words = [says("node1"), says("node2", address="2001:db8::2"), says("node3")]
+    said = refused(THREE, words)
+    assert "two families, IPv4 (node1 192.0.2.1, node3 192.0.2.3) and IPv6 (node2 2001:db8::2)" in said
+    for options in ({"mode": "host-gw"}, {"encrypted": ""}):
+        net = {"driver": "overlay", "driver_opts": options}
+        assert choose(document({"web": "node1", "db": "node2"}, net=net), words[:2])
+
+
+def test_what_is_in_the_way_on_a_host_is_said_for_all_before_anything_is_chosen():
+    taken = ["networks.net", "its packets need UDP port 4789 of the host, which is used by nc (pid 7)", "stop that one"]
+    words = [says("node1"), says("node2", mtu=None, peers={}, obstacles=[taken]), says("node3")]
+    assert refused(THREE, words) == ": ".join(taken[:2]) + "; stop that one"
+
+
+def test_hosts_that_do_not_tell_are_where_the_others_know_them_to_be():
+    there = {"node2": A("192.0.2.77")}
+    reports = choose(THREE, [says("node1", peers={**UNDERLAYS, **there}), says("node3", peers={})])
+    assert {one["host"]: one["underlay"] for one in reports} == {
+        "node1": "192.0.2.1",
+        "node2": "192.0.2.77",
+        "node3": "192.0.2.3",
+    }
+    assert leases(reports).peers["node2"] == there["node2"]
+    assert "at which node2 can be reached" in refused(THREE, [says("node1", peers={}), says("node3", peers={})])
+
+
+def test_a_host_without_such_networks_needs_no_underlay():
+    raw = document({"web": "node1", "db": "node2"}, lan={"driver": "macvlan", "driver_opts": {"parent": "eth0"}})
+    reports = choose(raw, [says(host, mtu=None, peers={}) for host in HOSTS])
+    assert [one["underlay"] for one in reports] == [None, None]
+
+
+# -- which host is which --------------------------------------------------------------------------------------
+
+
+def test_one_machine_under_two_names_is_refused():
+    words = [says("node1", identity="boot 1"), says("node2", identity="boot 1"), says("node3", identity="boot 2")]
+    assert "hosts node1 and node2 of the inventory are one machine" in refused(THREE, words)
+
+
+def test_hosts_that_read_different_documents_are_refused():
+    mine, yours = (digest(read(document({"agent": host}))) for host in ("node1", "node2"))
+    words = [{**says(host), "document": one} for host, one in (("node1", mine), ("node2", yours))]
+    assert "hosts node1 and node2 read different documents (docknet_topology)" in refused(THREE, words)
+
+
+def test_documents_may_differ_in_what_hosts_do_not_share():
+    def one(parent, port):
+        lan = {"driver": "macvlan", "driver_opts": {"parent": parent}}
+        raw = document({"web": "node1", "db": "node2"}, lan=lan, own={})
+        raw["containers"]["web"]["ports"] = [f"{port}:80"]
+        return digest(read(raw))
+
+    assert one("eth0", 80) == one("ens3", 8080)
+
+
+def test_a_host_alone_goes_on_where_the_document_leaves_nothing_open():
+    config = {"config": [{"subnet": "10.9.0.0/24"}]}
+    net = {"driver": "overlay", "driver_opts": {"vni": 77}, "ipam": config}
+    raw = document({"web": "node1", "db": "node2"}, net=net)
+    assert "is not known to any host of this run" in refused(raw, [says("node1", built=False)])
+    for number, one in enumerate(raw["containers"].values(), 2):
+        one["networks"] = {"net": {"ipv4_address": f"10.9.0.{number}"}}
+    assert addresses(choose(raw, [says("node1", built=False)])) == {"web": "10.9.0.2", "db": "10.9.0.3"}
+    net["driver_opts"] = {}
+    assert "is not known to any host of this run" in refused(raw, [says("node1", built=False)])
