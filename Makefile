@@ -2,7 +2,7 @@
 NOX := .nox/nox/bin/nox
 RINGS := .nox/nox/bin/python tests/rings.py
 
-.PHONY: help test demo demo-down bench clean
+.PHONY: help test faults-table demo demo-down bench clean
 
 help: ## what there is
 	@echo 'As root, on Debian or Ubuntu:'
@@ -15,6 +15,9 @@ test: ## everything CI runs; closes with a table
 test-%: ## one ring of it: unit lint kernel integration molecule galaxy sanity vm ...
 	@tests/bootstrap test
 	@$(RINGS) $*
+
+faults-table: ## writes docs/faults.md from what the rings left in tests/output
+	@$(dir $(NOX))python tests/faults_table.py
 
 bench: ## how long the modules' work takes, as a ratio to iproute2's
 	@tests/bootstrap

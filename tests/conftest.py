@@ -14,6 +14,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -40,6 +41,22 @@ settings.register_profile("known", derandomize="DOCKNET_EXAMPLES" not in os.envi
 settings.load_profile("known")
 
 # It is found from here on.
-from ansible_collections.netwright.docknet.tests import patience  # noqa: E402
+from ansible_collections.netwright.docknet.tests import faults_table, patience  # noqa: E402
 
 patience.with_processes()
+
+
+def pytest_configure(config):
+    faults_table.register(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    faults_table.record(item, call)
+    return (yield)
+
+
+@pytest.fixture(name="tries")
+def fixture_tries(request):
+    """Call it for each try of the fault that the test is marked with: see faults_table.py."""
+    return faults_table.counter(request)

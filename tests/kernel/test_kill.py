@@ -133,8 +133,12 @@ def marked(link):
     return link["group"] == str(group("docknet"))
 
 
+@pytest.mark.fault(
+    "A module is killed after any message or call that changes a link or a namespace",
+    "the next run completes, everything made carries its mark at every moment, and `state: absent` leaves nothing",
+)
 @pytest.mark.parametrize("case", CASES)
-def test_a_run_that_is_killed(case):
+def test_a_run_that_is_killed(case, tries):
     before, wanted = CASES[case]
     with machine():
         begin(before)
@@ -149,6 +153,7 @@ def test_a_run_that_is_killed(case):
             for step in before:
                 do(*step)
             killed = killed_after(count, *wanted)
+            tries(int(killed))
             assert unmarked() == [], count
             do(*wanted)
             assert do(*wanted)["changed"] is False, count
