@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -397,6 +398,98 @@ class TestResolvers:
         segments(on(ASKED, resolvers={**OWN_RESOLVERS, ip_address(WEB[version]): 5302}))
         assert here.ask("web", GATEWAY[version], 53, "udp", own_port=5353) == f"host:5302 sees {WEB[version]}"
         segments(ASKED)
+
+
+# -- sources that are not the network's -----------------------------------------------------------------------
+
+STRANGER = {4: "198.51.100.77", 6: "fd51::77"}
+TRANSPARENT = {4: (socket.IPPROTO_IP, 19), 6: (socket.IPPROTO_IPV6, 75)}  # linux/in.h, linux/in6.h: any source
+
+
+def send(here: Site, where: str, source: str, to: str, port: int, text: str) -> None:
+    version = 6 if ":" in to else 4
+    with here.inside(where):
+        client = socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_DGRAM)
+    with client:
+        client.setsockopt(*TRANSPARENT[version], 1)
+        client.bind((source, 0))
+        client.sendto(text.encode(), (to, port))
+
+
+def arrives(here: Site, where: str, source: str, to: str, port: int, control: tuple[str, str], text: str = "") -> bool:
+    """Whether it does, once a datagram has come that was sent later. `control`: from where that one comes, and its source."""
+    number = len(here.heard())
+    send(here, where, source, to, port, f"{text}{where}-{number}")
+    send(here, *control, to, port, f"{text}later-{number}")
+    deadline = time.monotonic() + 5
+    while not any(f"later-{number}" in one for _who, one in here.heard()):
+        assert time.monotonic() < deadline, "nothing comes at all"
+        time.sleep(0.01)
+    return any(f"{where}-{number}" in one for _who, one in here.heard())
+
+
+@families
+@pytest.mark.usefixtures("nat")
+class TestForgedSources:
+    def test_do_not_leave_the_host(self, here, version):
+        """Not a LAN's neighbour's, not another network's, not the host's."""
+        for source in (STRANGER[version], WEB2[version], GATEWAY[version], OUT[version], HOST[version]):
+            assert not arrives(here, "far", source, BEYOND[version], 53, ("far", FAR[version])), source
+
+    def test_do_not_reach_a_port_with_allowed_sources(self, here, version):
+        source = STRANGER[version]
+        port = {"host_port": 8070, "to_ip": WEB[version], "to_port": 80, "protocol": "udp"}
+        dnat({**port, "allowed_sources": [source]})
+        try:
+            for address in (HOST[version], GATEWAY[version]):
+                assert not arrives(here, "far", source, address, 8070, ("near", source)), address
+        finally:
+            dnat({**port, "host_ip": "0.0.0.0" if version == 4 else "::"}, state="absent")
+
+    def test_do_not_get_into_an_open_network(self, here, version):
+        segments(on(FRONT, modes={version: UNPROTECTED}))
+        for source in (STRANGER[version], WEB2[version], GATEWAY[version]):
+            assert not arrives(here, "far", source, WEB[version], 80, ("far", FAR[version])), source
+        segments(FRONT)
+
+    def test_do_not_get_into_an_overlay(self, here, version):
+        """Of its hosts the container may write the address, but it is not where that is reached."""
+        number, vteps = 4097, frozenset({ip_network(NEAR[version])})
+        segments(on(FRONT, vni=number, vteps=vteps))
+        header = f"\x08\0\0\0\0{chr(number >> 8)}{chr(number & 255)}\0"
+        here.serve(None, 4789, address=HOST[version])
+        for where in ("far", "web"):
+            for address in (HOST[version],):
+                assert not arrives(here, where, NEAR[version], address, 4789, ("near", NEAR[version]), header), (
+                    f"{where} to {address}"
+                )
+        segments(FRONT)
+
+    def test_a_network_behind_a_container_counts_where_the_host_has_a_route(self, here, version):
+        behind, way = {4: ("10.66.0.9", "10.66.0.0/24"), 6: ("fd66::9", "fd66::/64")}[version]
+        sh(f"ip route add {way} via {FAR[version]}; ip -n beyond route add {way} via {OUT[version]}")
+        assert arrives(here, "far", behind, BEYOND[version], 53, ("far", FAR[version]))
+        sh(f"ip route del {way} via {FAR[version]}; ip -n beyond route del {way} via {OUT[version]}")
+        assert not arrives(here, "far", behind, BEYOND[version], 53, ("far", FAR[version]))
+
+    def test_what_stays_on_the_bridge_is_its_containers_own_affair(self, here, version):
+        """A router among them brings other sources, also where the host sees the bridge's frames (br_netfilter)."""
+        assert arrives(here, "web2", STRANGER[version], WEB[version], 80, ("web2", WEB2[version]))
+
+
+@families
+@pytest.mark.usefixtures("internal")
+class TestOtherNameServersOfTheHost:
+    def test_are_not_asked_from_an_internal_network(self, here, version):
+        """One that listens on every address would ask outside. Other services of the host are reached, as in Docker."""
+        program, gateway = {4: "iptables-nft", 6: "ip6tables-nft"}[version], {4: "172.18.0.1", 6: "fd18::1"}[version]
+        sh(f"{program} -P INPUT ACCEPT")
+        try:
+            assert not answered(here, *(("far", address, 53) for address in (gateway, HOST[version], GATEWAY[version])))
+            assert answer(here, "far", gateway, 9999) == f"host:9999 sees {FAR[version]}"
+            assert answer(here, "web", GATEWAY[version], 53) == f"host:53 sees {WEB[version]}"
+        finally:
+            sh(f"{program} -P INPUT DROP")
 
 
 def test_the_last_one_takes_everything_with_it(here):

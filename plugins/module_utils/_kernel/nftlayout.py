@@ -48,6 +48,11 @@ BRIDGE_RULES = [("forward", f"iifname @{BRIDGE_PORTS} oifname @{BRIDGE_PORTS} me
 FIXED = f"{PREFIX} "
 QUESTION = f"iifname @{SEGMENTS} meta l4proto {{ 6, 17 }}"
 MARK = f"meta mark set meta mark | {PASSED:#x}"
+# From a bridge of ours, with a source that the host does not reach by this bridge. The routes tell, so that there is nothing to
+# keep in step with subnets, and a network behind a container counts where the host has a route to it.
+FORGED = f"iifname @{SEGMENTS} fib saddr . iif oif missing"
+# DNS, and the same by TLS or QUIC (RFC 7858, RFC 9250).
+NAME_PORTS = "{ 53, 853 }"
 # Where the number of a VXLAN is, counted from the UDP header: 8 bytes of that, then flags and 24 reserved bits (RFC 7348 section 5).
 VNI = "@th,96,24"
 
@@ -97,6 +102,13 @@ def _rules() -> list[tuple[str, str]]:
     # Questions for names, asked of the host's own address on the network. It stays, only the port is another.
     question = f"{QUESTION} th dport 53 fib daddr . iif type local"
     found += [("prerouting", f"{question} dnat to :{family} saddr map @resolver_{family}") for family in ADDRESSES]
+    # A container writes the sources of its network alone. With IPv6, it has none at first, and its link-local one is its link's.
+    found += [
+        ("input", f"meta nfproto ipv4 {FORGED} drop"),
+        ("input", f"ip6 saddr != {{ ::, fe80::/10 }} {FORGED} drop"),
+        # From an internal network only the name servers of its own are asked: others on the host would ask outside (CVE-2024-29018).
+        ("input", f"iifname @closed meta l4proto {{ 6, 17 }} th dport {NAME_PORTS} drop"),
+    ]
     # Beside the host itself nobody asks a name server by its own port, which would answer whoever can send to the gateway.
     asked = f'iifname != "lo" meta l4proto {{ 6, 17 }} meta mark & {PASSED:#x} == 0'
     found += [("input", f"{asked} {family} daddr . th dport @nameserver_{family} drop") for family in ADDRESSES]
@@ -149,15 +161,9 @@ def _forward() -> list[tuple[str, str]]:
         ("forward", f"iifname @{SEGMENTS} udp dport {PORT} {VNI} @{VNIS} drop"),
         # Transit traffic is not ours.
         ("forward", f"iifname != @{SEGMENTS} oifname != @{SEGMENTS} return"),
-        # Who is on another network is nobody of such a one, whatever his packets say.
-        *(
-            (
-                "forward",
-                f"iifname @{SEGMENTS} {family} saddr . {family} daddr @between_{family} fib saddr . iif oif missing drop",
-            )
-            for family in ADDRESSES
-        ),
+        # Frames that stay on their bridge come here with br_netfilter alone: what they say is between its containers.
         ("forward", "iifname . oifname @within goto pass"),
+        ("forward", f"{FORGED} drop"),
         # From one host of a network to another.
         *(
             ("forward", f"iifname . oifname @{BESIDE} {family} saddr . {family} daddr @between_{family} goto pass")

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from .._model.hosts import HostsBlock
 from .._model.link import Address
@@ -62,11 +62,12 @@ class Circle(NamedTuple):
 def plan_names(site: Site, foreign: Collection[TextKey] = ()) -> Names:
     """Everything that makes names known on one host. Pure. `foreign`: files of others. Errors: InvalidRequest."""
     book = container_files.address_book(site)
+    asking_here = list(asking(site))
     asked: dict[str, list[Address]] = {}
-    circles: set[Circle] = set()
-    for endpoint, circle, listening in asking(site):
-        asked.setdefault(endpoint.container.name, listening)
-        circles.add(circle)
+    # A question that comes by an internal network is answered as to its other containers, so the others are asked first.
+    for endpoint, _circle, at in sorted(asking_here, key=lambda one: one[0].network.internal):
+        asked.setdefault(endpoint.container.name, at)
+    circles = {circle for _endpoint, circle, _listening in asking_here}
     texts, blocks = container_files.plan(site, book, asked)
     switches, left_alone = nsswitch.plan(site, book, foreign)
     warnings = (*cut_off(site, circles), *container_files.without_servers(site, asked), *left_alone)
@@ -103,29 +104,34 @@ def asking(site: Site) -> Iterator[tuple[Endpoint, Circle, list[Address]]]:
     """Where containers ask a name server of ours: which, and where it listens."""
     servers = {one.name: gateways(site, one) for one in site.networks}
     for one in site.containers:
-        circle = circle_of(site, one, servers)
-        for endpoint in site.endpoints(one) if circle else []:
-            listening = [at for at in servers[endpoint.network.name] if endpoint.lease.address(at.version)]
-            if circle and listening:
-                yield endpoint, circle, listening
+        endpoints = site.endpoints(one) if asks(one) else []
+        heard = [(each, listening(each, servers)) for each in endpoints]
+        outward = any(at and not each.network.internal for each, at in heard)
+        networks = [each.network for each in endpoints]
+        for endpoint, at in heard:
+            if at:
+                shut = outward and endpoint.network.internal
+                yield endpoint, circle_of(one, [each for each in networks if each.internal or not shut]), at
 
 
-def circle_of(site: Site, container: ContainerSpec, servers: Mapping[str, Sequence[Address]]) -> Optional[Circle]:
-    """None without a name server of ours: a real container keeps its own, and a network may have no address to listen on.
+def asks(container: ContainerSpec) -> bool:
+    """A real container keeps its own name server. One that asks itself gets the names of its networks in its hosts file."""
+    return container.mode == "networks" and container.made and not any(one.is_loopback for one in container.dns)
 
-    `servers`: where each network's can be asked.
+
+def listening(endpoint: Endpoint, servers: Mapping[str, Sequence[Address]]) -> list[Address]:
+    """Where the container can ask by this network. `servers`: where each network's can be asked."""
+    return [at for at in servers[endpoint.network.name] if endpoint.lease.address(at.version)]
+
+
+def circle_of(container: ContainerSpec, networks: Sequence[NetworkSpec]) -> Circle:
+    """Who answers a container's questions that may tell of these networks.
+
+    Those that come by an internal network, while the container has another network to ask by, tell of its internal networks
+    only: a neighbour there can write the container's source address, and would reach the servers of outside.
     """
-    if container.mode != "networks" or not container.made:
-        return None
-    # A container that asks itself gets the names of its networks in its hosts file.
-    if any(one.is_loopback for one in container.dns):
-        return None
-    networks = [endpoint.network for endpoint in site.endpoints(container)]
-    if not any(servers[one.name] for one in networks):
-        return None
-    named = sorted({one.name for one in networks})
     inside = all(one.internal for one in networks)
-    return Circle(tuple(named), () if inside else container.dns, inside)
+    return Circle(tuple(sorted({one.name for one in networks})), () if inside else container.dns, inside)
 
 
 def gateways(site: Site, network: NetworkSpec) -> list[Address]:
@@ -141,15 +147,14 @@ def choose_ports(site: Site) -> dict[Circle, int]:
     In the way are ports that another process has on every address or on a gateway, published ports, and the name servers of
     topologies on the same networks: of two of these the first by name chooses first.
     """
-    servers = {one.name: gateways(site, one) for one in site.networks}
-    circles = {circle for one in site.containers for circle in [circle_of(site, one, servers)] if circle}
+    circles = {circle for _endpoint, circle, _listening in asking(site)}
     if not circles:
         return {}
-    listening = {address for each in servers.values() for address in each}
+    gates = {address for one in site.networks for address in gateways(site, one)}
     taken = {
         one.port
         for one in site.around.listeners
-        if not one.service and (one.address.is_unspecified or one.address in listening)
+        if not one.service and (one.address.is_unspecified or one.address in gates)
     }
     for other in site.neighbours:
         if other.owner < site.owner:

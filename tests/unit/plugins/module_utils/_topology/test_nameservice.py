@@ -83,10 +83,14 @@ def names(*containers, around=AROUND, owner="shop", foreign=(), **words):
     return plan_names(Site(document, None, Allocation(given, leases), around), foreign)
 
 
+def text(service, path):
+    return next(one.content for one in service.files if one.path == path).splitlines()
+
+
 def lines(found, path):
     """A file of the only service."""
     (service,) = found.services
-    return next(one.content for one in service.files if one.path == path).splitlines()
+    return text(service, path)
 
 
 def resolv(found, name):
@@ -176,9 +180,19 @@ def test_who_is_asked_for_names_of_elsewhere():
     ]
     inside = names(on("a", "vault", dns=dns))
     assert "no-resolv" in lines(inside, "conf") and not any("192.0.2.1" in line for line in lines(inside, "servers"))
-    for other in ("front", "lan"):
-        outside = names(on("a", "vault", other))
-        assert "resolv-file=/etc/resolv.conf" in lines(outside, "conf"), "it has a network that leads out"
+    outside = names(on("a", "vault", "lan"))
+    assert "resolv-file=/etc/resolv.conf" in lines(outside, "conf"), "it has a network that leads out"
+
+
+def test_what_comes_by_an_internal_network_is_asked_nowhere_while_the_container_has_another_to_ask_by():
+    """A neighbour can write its address there. An internal network that only it asks by serves it as before."""
+    found = names(on("a", "vault", "front"))
+    assert resolv(found, "a")[0] == "nameserver 10.0.0.1"
+    by_port = {one.answers_at[0].port: text(one, "conf") for one in found.services}
+    (inner,), (outer,) = (found.resolvers[name].values() for name in ("vault", "front"))
+    assert inner != outer and "no-resolv" in by_port[inner] and "resolv-file=/etc/resolv.conf" in by_port[outer]
+    names_there = next(text(one, "hosts") for one in found.services if one.answers_at[0].port == inner)
+    assert names_there == ["10.2.0.2\ta.vault a"]
 
 
 def test_a_name_with_addresses_of_both_families_is_asked_outside_for_its_other_records():
