@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What packets do with segments: the reachability table's rows about bridge networks, whatever FORWARD's policy says.
 
-The machine is publishing.py's; FORWARD and INPUT drop all that nobody lets through, in iptables and in an nft table of somebody's.
+The machine is publishing.py's. Chains of iptables and of another nft table, at every hook, drop what they do not accept themselves.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ APART = Segment(None, "docknet0", icc=False, ports=frozenset({"vweb", "vweb2"}))
 OTHER = Segment(None, "other0")
 CLOSED = Segment(None, "other0", internal=True)
 
-# Docker sets the policy of FORWARD; a careful administrator that of INPUT, and has a firewall of his own beside it.
+# Docker sets the policy of FORWARD; a careful administrator those of INPUT and OUTPUT, and has another firewall that knows the
+# cards of the machine alone.
 HOSTILE = """
 for program in iptables-nft ip6tables-nft; do
     $program -P FORWARD DROP
@@ -54,6 +55,8 @@ for program in iptables-nft ip6tables-nft; do
     $program -A INPUT -i lan0 -j ACCEPT
     $program -A INPUT -i lo -j ACCEPT
     $program -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
+    $program -P OUTPUT DROP
+    for link in lan0 wan0 lo; do $program -A OUTPUT -o $link -j ACCEPT; done
 done
 iptables-nft -A INPUT -p icmp -j ACCEPT
 ip6tables-nft -A INPUT -p ipv6-icmp -j ACCEPT
@@ -66,6 +69,15 @@ table inet careful {
     chain passing {
         type filter hook forward priority 5
         jump checks
+    }
+    chain arriving {
+        type filter hook prerouting priority -200; policy drop
+        iifname { "lan0", "wan0", "lo" } accept
+    }
+    chain leaving {
+        type filter hook postrouting priority 50
+        oifname { "lan0", "wan0", "lo" } accept
+        counter drop
     }
 }
 .

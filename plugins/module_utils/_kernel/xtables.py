@@ -4,29 +4,39 @@
 
 # This module util is PRIVATE to the collection: it may change without notice.
 
-"""Chains of iptables, the one that speaks to nftables and the legacy one: what is in them, and our one rule."""
+"""Chains of iptables, the one that speaks to nftables and the legacy one: what is in them, and our rules."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Optional
 
 from .._model.errors import KernelRefused, Unsupported
 from .._model.filter import PASSED
 from .._model.owner import PREFIX
-from .._model.passage import Gate
+from .._model.passage import BY_LINK, BY_MARK, PREROUTING, Gate, Passage
 from .program import Answer, ask
 
 # The programs, by family.
 NFT = {"ip": "iptables-nft", "ip6": "ip6tables-nft"}
 LEGACY = {"ip": ("iptables-legacy", "iptables"), "ip6": ("ip6tables-legacy", "ip6tables")}
 # Its tables with chains that filter; and the chains.
-TABLES = ("filter", "mangle", "security")
-CHAINS = {"FORWARD": "forward", "INPUT": "input"}
+TABLES = ("filter", "mangle", "raw", "security")
+CHAINS = {
+    "PREROUTING": "prerouting",
+    "FORWARD": "forward",
+    "INPUT": "input",
+    "OUTPUT": "output",
+    "POSTROUTING": "postrouting",
+}
 DROPPING = frozenset({"DROP", "REJECT", "QUEUE", "NFQUEUE"})
 MARK = f"{PASSED:#x}/{PASSED:#x}"
-RULE = ["-m", "mark", "--mark", MARK, "-m", "comment", "--comment", PREFIX, "-j", "ACCEPT"]
+COMMENT = ["-m", "comment", "--comment", PREFIX]
+ACCEPT = [*COMMENT, "-j", "ACCEPT"]
+RULE = ["-m", "mark", "--mark", MARK, *ACCEPT]
+FLAGS = {"in": "-i", "out": "-o"}
 # The legacy one reads and writes a whole table at once; others wait that long for their turn.
 WAIT = ["-w", "10"]
 Rules = dict[str, list[list[str]]]
@@ -64,11 +74,22 @@ def read_legacy(family: str, programs: Sequence[str], table: str) -> Iterator[Ga
         except Unsupported:
             continue
     why_not = f"the program {programs[0]} is not on this host"
-    yield from (Gate(programs[0], family, table, chain, hook, True, why_not=why_not) for chain, hook in CHAINS.items())
+    for chain in ("FORWARD", "INPUT") if table != "raw" else ():
+        yield Gate(programs[0], family, table, chain, CHAINS[chain], True, why_not=why_not)
 
 
 def _gates(program: str, table: str, said: str) -> Iterator[Gate]:
-    """From the rules as the program spells them: `-P FORWARD DROP`, `-A FORWARD -i eth0 -j mine`."""
+    policies, rules = _parse(said)
+    family = "ip6" if program.startswith("ip6") else "ip"
+    for chain, policy in policies.items():
+        if chain in CHAINS:
+            gate = Gate(program, family, table, chain, CHAINS[chain])
+            by_link = gate.hook in BY_LINK
+            yield (_by_link if by_link else _by_mark)(gate, policy == "DROP", rules.get(chain, []), rules)
+
+
+def _parse(said: str) -> tuple[dict[str, str], Rules]:
+    """Policies and rules as the program spells them: `-P FORWARD DROP`, `-A FORWARD -i eth0 -j mine`."""
     policies: dict[str, str] = {}
     rules: Rules = {}
     for line in said.splitlines():
@@ -77,18 +98,53 @@ def _gates(program: str, table: str, said: str) -> Iterator[Gate]:
             policies[chain] = rest[0]
         elif verb == "-A":
             rules.setdefault(chain, []).append(rest)
-    family = "ip6" if program.startswith("ip6") else "ip"
-    for chain, policy in policies.items():
-        if chain in CHAINS:
-            own = rules.get(chain, [])
-            first = next((at for at, rule in enumerate(own) if _drops(rule, rules, set())), len(own))
-            ours = tuple(at + 1 for at, rule in enumerate(own) if rule == RULE)
-            drops = policy == "DROP" or first < len(own)
-            open_ = bool(ours) and ours[0] <= first
-            # mangle's FORWARD is before ours, which marks; what is for the host is marked long before.
-            late = table == "mangle" and chain == "FORWARD"
-            why_not = "it comes before ours, which marks what may pass" if late else ""
-            yield Gate(program, family, table, chain, CHAINS[chain], drops, open_, ours, why_not)
+    return policies, rules
+
+
+def _by_mark(gate: Gate, closed: bool, own: list[list[str]], rules: Rules) -> Gate:
+    first = next((at for at, rule in enumerate(own) if _drops(rule, rules, set())), len(own))
+    ours = tuple(at + 1 for at, rule in enumerate(own) if rule == RULE)
+    # mangle's FORWARD is before ours, which marks; what is for the host is marked long before.
+    late = gate.table == "mangle" and gate.chain == "FORWARD"
+    why_not = "it comes before ours, which marks what may pass" if late else ""
+    is_open = bool(ours) and ours[0] <= first
+    return replace(gate, drops=closed or first < len(own), open=is_open, ours=ours, why_not=why_not)
+
+
+def _by_link(gate: Gate, closed: bool, own: list[list[str]], rules: Rules) -> Gate:
+    """Only what no rule accepts would be dropped: see passage.py."""
+    last = _last(own, rules)
+    before = own if last is None else own[:last]
+    return replace(
+        gate,
+        drops=last is not None or (closed and ["-j", "ACCEPT"] not in own),
+        open=RULE in before,
+        ours=tuple(at + 1 for at, rule in enumerate(own) if _is_ours(rule)),
+        links=frozenset(rule[1] for rule in before if _is_ours(rule) and rule != RULE),
+        last=None if last is None else last + 1,
+        by_ports=gate.hook == PREROUTING
+        and not any(rule[:1] == ["-i"] and rule[1] != "lo" and rule[2:3] == ["-j"] for rule in own),
+    )
+
+
+def _is_ours(rule: list[str]) -> bool:
+    return rule == RULE or (rule[:1] in (["-i"], ["-o"]) and rule[2:] == ACCEPT)
+
+
+def _last(own: list[list[str]], rules: Rules) -> Optional[int]:
+    return next((at for at, rule in enumerate(own) if _ends(rule, rules, set())), None)
+
+
+def _ends(rule: list[str], rules: Rules, seen: set[str]) -> bool:
+    """Whether every packet that comes to this rule ends here."""
+    rest = rule[4:] if rule[:3] == ["-m", "comment", "--comment"] else rule
+    if rest[:1] not in (["-j"], ["-g"]):
+        return False
+    target = rest[1]
+    if target in rules and target not in seen:
+        seen.add(target)
+        return any(_ends(other, rules, seen) for other in rules[target])
+    return target in DROPPING
 
 
 def _drops(rule: list[str], rules: Rules, seen: set[str]) -> bool:
@@ -103,17 +159,29 @@ def _drops(rule: list[str], rules: Rules, seen: set[str]) -> bool:
     return False
 
 
-def write(gate: Gate, action: str) -> None:
-    """Put our rule at the top of a chain, or take all of ours away."""
-    at = ["-t", gate.table, *WAIT]
-    steps = [[*at, "-D", gate.chain, *RULE] for _number in gate.ours]
-    if action != "delete":
-        # Rules that go are found by what they say, from the top: so the new one is put up last.
-        steps.append([*at, "-I", gate.chain, "1", *RULE])
-    for step in steps:
-        answer = _run(gate.program, step)
-        if answer.code:
-            raise KernelRefused(str(gate), f"{gate.program} refused it: {' '.join(answer.err.split())}")
+def write(value: Passage, action: str) -> None:
+    """Take our rules out of a chain, and put those in that it is to have. All are found by what they say."""
+    gate = value.gate
+    _policies, rules = _parse(_step(gate, ["-S"]).out)
+    own = rules.get(gate.chain, [])
+    for rule in own:
+        if _is_ours(rule):
+            _step(gate, ["-D", gate.chain, *rule])
+    if action == "delete":
+        return
+    last = _last([rule for rule in own if not _is_ours(rule)], rules)
+    for link in sorted(value.links):
+        rule = [FLAGS[BY_LINK[gate.hook]], link, *ACCEPT]
+        _step(gate, ["-A", gate.chain, *rule] if last is None else ["-I", gate.chain, str(last + 1), *rule])
+    if gate.hook in BY_MARK:
+        _step(gate, ["-I", gate.chain, "1", *RULE])
+
+
+def _step(gate: Gate, arguments: Sequence[str]) -> Answer:
+    answer = _run(gate.program, ["-t", gate.table, *WAIT, *arguments])
+    if answer.code:
+        raise KernelRefused(str(gate), f"{gate.program} refused it: {' '.join(answer.err.split())}")
+    return answer
 
 
 def _run(program: str, arguments: Sequence[str]) -> Answer:

@@ -12,7 +12,13 @@ import pytest
 from ansible_collections.netwright.docknet.plugins.module_utils._engine.plan import facts, plan, question
 from ansible_collections.netwright.docknet.plugins.module_utils._model import filter as layout
 from ansible_collections.netwright.docknet.plugins.module_utils._model.errors import Conflict, InvalidRequest, Missing
-from ansible_collections.netwright.docknet.plugins.module_utils._model.passage import FORWARD, INPUT, Gate
+from ansible_collections.netwright.docknet.plugins.module_utils._model.passage import (
+    FORWARD,
+    INPUT,
+    OUTPUT,
+    PREROUTING,
+    Gate,
+)
 from ansible_collections.netwright.docknet.plugins.module_utils._model.rule import Ports, Snat, Table
 from ansible_collections.netwright.docknet.plugins.module_utils._model.segment import ROUTED, Opening, Segment
 from ansible_collections.netwright.docknet.tests.rule_worlds import OTHER, OWNER, apply, bare, wish
@@ -211,5 +217,49 @@ def test_what_cannot_be_opened_is_named():
     todo = plan([wish(FRONT)], gated(replace(ENTERING, hook=FORWARD, why_not="it comes before ours")))
     assert len(steps(todo)) == 2
     assert todo.warnings == (
-        "chain in in table inet fw may drop what is let through here, and cannot be told: it comes before ours",
+        "chain in in table inet fw may drop what is accepted by docknet, and gets no rule of ours: it comes before ours; "
+        "accept there what comes from and goes to docknet0",
     )
+
+
+EARLY = Gate("nft", "inet", "early", "pre", PREROUTING, drops=True)
+LEAVING = Gate("iptables-legacy", "ip", "filter", "OUTPUT", OUTPUT, drops=True)
+
+
+def test_chains_before_and_after_ours_accept_each_bridge():
+    """Where packets carry no mark, the bridges are named; a network more or less is a change of that rule."""
+    world = gated(EARLY, LEAVING)
+    todo = plan([wish(FRONT)], world)
+    assert steps(todo)[2:] == [
+        "create passage through chain pre in table inet early",
+        "create passage through chain OUTPUT in table ip filter of iptables-legacy",
+    ]
+    world = after(wish(FRONT), world=world)
+    assert not steps(plan([wish(FRONT)], world))
+    assert [step.value.links for step in plan([wish(BACK)], world).operations[-2:]] == [{FRONT.device, BACK.device}] * 2
+    world = after(wish(FRONT), wish(BACK), world=world)
+    assert steps(plan([wish(BACK, present=False)], world))[-2:] == [
+        "set passage through chain pre in table inet early",
+        "set passage through chain OUTPUT in table ip filter of iptables-legacy",
+    ]
+
+
+def test_firewalld_that_owns_its_table_is_named_and_so_are_its_commands():
+    gate = replace(FORWARDING, program="nft", family="inet", table="firewalld", chain="filter_FORWARD", locked=True)
+    todo = plan([wish(FRONT)], gated(gate))
+    assert not [step for step in steps(todo) if "passage" in step]
+    assert todo.warnings == (
+        "chain filter_FORWARD in table inet firewalld may drop what docknet0 sends and gets, and only firewalld can write to it "
+        "(flags owner); run firewall-cmd --permanent --zone=trusted --add-interface=docknet0 and firewall-cmd --reload",
+    )
+    assert not plan([wish(FRONT)], gated(replace(gate, links_named=frozenset({"docknet0", "eth0"})))).warnings
+
+
+def test_a_chain_that_knows_ports_alone_is_named_where_hosts_come_in():
+    overlay = replace(FRONT, vni=300, vteps=frozenset({ip_network("192.0.2.2/32")}))
+    warnings = plan([wish(overlay)], gated(replace(EARLY, by_ports=True), LEAVING)).warnings
+    assert [text.partition(" drops")[0] for text in warnings] == [
+        "chain pre in table inet early",
+        "chain OUTPUT in table ip filter of iptables-legacy",
+    ]
+    assert "accept UDP port 4789 there" in warnings[1]
