@@ -163,7 +163,14 @@ class PortSpec(NamedTuple):
     allowed_sources: Optional[frozenset[Network]] = None
 
     def __str__(self) -> str:
+        """The key under which it is saved; for people, see `words`."""
         on = f"{self.host_ip}:" if self.host_ip else ""
+        return f"{on}{self.published or ''}:{self.target}/{self.protocol}"
+
+    @property
+    def words(self) -> str:
+        """As a document says it, an IPv6 address in brackets."""
+        on = "" if self.host_ip is None else f"[{self.host_ip}]:" if self.host_ip.version == 6 else f"{self.host_ip}:"
         return f"{on}{self.published or ''}:{self.target}/{self.protocol}"
 
 

@@ -8,13 +8,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from .._model.link import Address
-from .._model.rule import EVERY_ADDRESS
 from .._model.topology import ContainerSpec, EndpointSpec, NetworkSpec, PortSpec
 from .document_network import ends, gateway_of
+from .listening import listens
 from .schema import Node, suggestion
 
 Networks = Mapping[str, NetworkSpec]
@@ -217,22 +217,11 @@ def publishing(node: Node, networks: Networks, specs: Mapping[str, ContainerSpec
                 if other.host == spec.host and meet(port, on, earlier, there):
                     where = f"on host {spec.host}" if spec.host else "on this host"
                     who = "this container" if other is spec else f"container {other.name}"
-                    why = f"{port} is published {where} by {who} too ({earlier})"
+                    why = f"{port.words} is published {where} by {who} too ({earlier.words})"
                     node[spec.name]["ports"].refuse(why, "choose another host port")
                     break
             for at in places:
                 taken.setdefault(at, []).append((spec, port, on))
-
-
-def listens(spec: ContainerSpec, port: PortSpec, networks: Networks) -> Iterator[Address]:
-    """Without an address, it is what the network has that the container's packets to elsewhere take."""
-    if port.host_ip is not None:
-        yield port.host_ip
-        return
-    leading = [one for one in spec.endpoints if one.network in networks and not networks[one.network].internal]
-    first = max(leading, key=lambda one: one.gw_priority, default=None)
-    publish_on = networks[first.network].options.publish_on if first else {}
-    yield from (publish_on.get(version, EVERY_ADDRESS[version]) for version in (4, 6))
 
 
 def meet(one: PortSpec, on: frozenset[Address], other: PortSpec, there: frozenset[Address]) -> bool:

@@ -8,8 +8,7 @@
 
 from __future__ import annotations
 
-import re
-from ipaddress import collapse_addresses
+from ipaddress import IPv6Address, collapse_addresses
 from typing import Any, Optional
 
 from .._model.link import Address, Network
@@ -20,11 +19,13 @@ from .rule import port_range, published_on, reachable
 from .schema import Idle, Node, kind, plain
 
 PROTOCOLS = ("tcp", "udp", "sctp")
-# [[HOST_IP:]PUBLISHED:]TARGET[/PROTOCOL]; the address of IPv6 in brackets, as Compose has it.
-SHORT = re.compile(r"(?:(?:(\[[^]]*\]|[^:\[\]]*):)?([^:]*):)?([^:/]*)(?:/([^/]*))?", re.DOTALL)
+FORMS = 'write "8080:80", "127.0.0.1:8080:80", "[fd00::1]:8080:80/udp" or "80"'
 LONG = ("target", "published", "host_ip", "protocol", "allowed_sources", "name", "mode")
 SECONDS = 60
 LAST = 65535
+# Ports below 60 that people map: to themselves (22:22), or to a host port that ends in the same digits (1022:22).
+SAME = frozenset((7, 9, 13, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 49, 53))
+ALIKE = frozenset((20, 21, 22, 23, 25, 53))
 
 
 def ports(node: Node, container: str) -> tuple[PortSpec, ...]:
@@ -44,36 +45,54 @@ def ports(node: Node, container: str) -> tuple[PortSpec, ...]:
 
 
 def number(node: Node) -> Optional[str]:
-    """A port without quotes, where it can be nothing else.
+    """A port without quotes, where it is not likely that two were meant.
 
-    YAML 1.1 reads 22:22 as 22 * 60 + 22. So a number is taken only where no two ports joined by a colon give it:
-    those below 60 (two ports give 61 at least), and multiples of 60 (the second port would be 0).
+    YAML 1.1 reads 22:22 as 22 * 60 + 22. A number that is too large for a port, or that a usual pair of ports gives,
+    is refused. Others are what they seem to be: nobody maps 1:20, which gives 80, or 134:40, which gives 8080.
     """
     value = int(node.value)
     first, second = divmod(value, SECONDS)
-    if value >= SECONDS and second and first <= LAST:
-        why = f"{value} is not quoted, and may be what YAML makes of {first}:{second:02}"
-        node.refuse(
-            why,
-            f'quote it: "{first}:{second:02}" or "{value}"' if value <= LAST else f'quote it: "{first}:{second:02}"',
-        )
-        return None
-    if not 1 <= value <= LAST:
+    is_port = value <= LAST
+    if first <= LAST and (is_pair(first, second) or (second and not is_port)):
+        pair = f"{first}:{second:02}"
+        way_out = f'quote it: "{pair}"' + (f' or "{value}"' if is_port else "")
+        node.refuse(f"{value} is not quoted, and may be what YAML makes of {pair}", way_out)
+    elif not 1 <= value <= LAST:
         node.refuse(f"{plain(value)} is not from 1 to {LAST}")
-        return None
-    return str(value)
+    else:
+        return str(value)
+    return None
+
+
+def is_pair(first: int, second: int) -> bool:
+    return (second in SAME and first == second) or (second in ALIKE and first % 100 == second)
 
 
 def short(node: Node, text: str) -> list[PortSpec]:
-    parts = SHORT.fullmatch(text.strip())
-    if not parts:
-        way_out = 'write "8080:80", "127.0.0.1:8080:80", "[fd00::1]:8080:80/udp" or "80"'
-        node.attempt(refused, text, "is no port", way_out)
+    """[[HOST_IP:]PUBLISHED:]TARGET[/PROTOCOL]. An address of IPv6 needs no brackets: the ports are the last two parts, as Docker has it."""
+    spec, slash, protocol = text.strip().partition("/")
+    front, _colon, target = spec.rpartition(":")
+    host_ip, _colon, published = front.rpartition(":")
+    if is_ipv6(front) and front.startswith("["):
+        why = "has no published port between the address and the container's"
+        node.attempt(refused, text, why, f'write "{front}::{target}" or "{front}:8080:{target}"')
         return []
-    host_ip, published, target, protocol = parts.groups()
-    if host_ip is not None:
-        host_ip = host_ip.strip("[]")
-    return publication(node, target, published or None, host_ip or None, protocol)
+    if "]" in published + target or (":" in host_ip and not is_ipv6(host_ip)):
+        node.attempt(refused, text, "is no port", FORMS)
+        return []
+    return publication(node, target, published or None, host_ip or None, protocol if slash else None)
+
+
+def is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(unbracketed(text))
+    except ValueError:
+        return False
+    return True
+
+
+def unbracketed(text: str) -> str:
+    return text[1:-1] if text.startswith("[") and text.endswith("]") else text
 
 
 def refused(what: str, option: str, value: object, why: str, way_out: Optional[str] = None) -> None:
@@ -128,7 +147,7 @@ def within(what: str, option: str, name: str, value: str) -> Ports:
 
 
 def listening(what: str, option: str, value: str) -> Optional[Address]:
-    found = published_on(what, value)
+    found = published_on(what, unbracketed(value.strip()))
     if found is not None:
         reachable(what, found, None)
     return found

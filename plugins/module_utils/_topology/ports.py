@@ -17,7 +17,7 @@ from .._model.link import Address
 from .._model.rule import EVERY_ADDRESS, Ports
 from .._model.state import Allocation, Listener, Surroundings
 from .._model.topology import ContainerSpec, PortSpec
-from .publication import is_translated, on
+from .listening import host_address, is_translated
 from .site import VERSIONS, Site, by_default
 
 LAST_PORT = 65535
@@ -110,7 +110,7 @@ def choose_ports(
             found = lowest(wish, taken, around, lowest_of.get(shape, 0))
             if found is None:
                 where = wish.port.published or around.free_ports
-                why = f"none of the ports {where}/{wish.port.protocol} is free for {wish.port}"
+                why = f"none of the ports {where}/{wish.port.protocol} is free for {wish.port.words}"
                 errors.append(Conflict(f"{wish.container.what}.ports", why, "say another range"))
             else:
                 lowest_of[shape] = found.last + 1
@@ -125,9 +125,9 @@ def wishes_of(site: Site) -> Iterator[Wish]:
         leading = [(version, by_default(endpoints, version)) for version in VERSIONS]
         for port in container.ports:
             found = [
-                on(port, endpoint, version)
+                host_address(port, endpoint.network.options, version)
                 for version, endpoint in leading
-                if endpoint and is_translated(endpoint, version)
+                if endpoint and is_translated(endpoint.network, version)
             ]
             addresses = tuple(one for one in found if one is not None)
             if addresses:

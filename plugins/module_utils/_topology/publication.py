@@ -8,13 +8,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Optional
 
 from .._model.link import Address
-from .._model.rule import EVERY_ADDRESS, EVERYONE, Dnat, Ports
+from .._model.rule import EVERYONE, Dnat, Ports
 from .._model.segment import ROUTED
 from .._model.topology import ContainerSpec, PortSpec
+from .listening import host_address, is_translated
 from .site import VERSIONS, Endpoint, Site, by_default
 
 
@@ -23,26 +24,12 @@ def publications(site: Site, container: ContainerSpec) -> Iterator[Dnat]:
     endpoints = site.endpoints(container)
     for version in VERSIONS:
         endpoint = by_default(endpoints, version)
-        if endpoint is None or not is_translated(endpoint, version):
+        if endpoint is None or not is_translated(endpoint.network, version):
             continue
         for port in container.ports:
-            host_ip = on(port, endpoint, version)
+            host_ip = host_address(port, endpoint.network.options, version)
             if host_ip is not None:
                 yield dnat(site, container, port, host_ip, endpoint)
-
-
-def is_translated(endpoint: Endpoint, version: int) -> bool:
-    """Whether the host can send there what comes to its own address: it has one on the bridge, and is to."""
-    options = endpoint.network.options
-    hidden = version == 4 and options.inhibit_ipv4
-    return endpoint.network.bridged and options.modes[version] != ROUTED and not hidden
-
-
-def on(port: PortSpec, endpoint: Endpoint, version: int) -> Optional[Address]:
-    """The host's address of that family that a port is published on; every one where none is said."""
-    if port.host_ip is not None:
-        return port.host_ip if port.host_ip.version == version else None
-    return endpoint.network.options.publish_on.get(version, EVERY_ADDRESS[version])
 
 
 def host_ports(site: Site, container: ContainerSpec, port: PortSpec) -> Optional[Ports]:
@@ -71,16 +58,35 @@ def dnat(site: Site, container: ContainerSpec, port: PortSpec, host_ip: Address,
 
 
 def unserved(site: Site, container: ContainerSpec) -> Iterator[str]:
-    """What is published and cannot be, for a warning."""
+    """Warnings: ports that are not published, and why."""
+    if not container.ports:
+        return
     endpoints = site.endpoints(container)
     both = [(version, by_default(endpoints, version)) for version in VERSIONS]
-    leading = [(version, one) for version, one in both if one]
-    routed = any(one.network.options.modes[version] == ROUTED for version, one in leading)
-    if container.ports and not routed and not any(is_translated(one, version) for version, one in leading):
-        why = "none of its networks leads outside"
-        if leading:
-            network = leading[0][1].network
-            hidden = network.bridged
-            why = "has no address on the host (inhibit_ipv4)" if hidden else "is the LAN itself"
-            why = f"network {network.name} {why}"
-        yield f"{container.what}.ports: nothing is published, since {why}"
+    leading = {version: one for version, one in both if one}
+    routed = {version for version, one in leading.items() if one.network.options.modes[version] == ROUTED}
+    translated = {version for version, one in leading.items() if is_translated(one.network, version)}
+    if routed or translated:
+        yield from unserved_ports(container, leading, translated, routed)
+        return
+    why = "none of its networks leads outside"
+    if leading:
+        network = next(iter(leading.values())).network
+        why = "has no address on the host (inhibit_ipv4)" if network.bridged else "is the LAN itself"
+        why = f"network {network.name} {why}"
+    yield f"{container.what}.ports: nothing is published, since {why}"
+
+
+def unserved_ports(
+    container: ContainerSpec, leading: Mapping[int, Endpoint], translated: set[int], routed: set[int]
+) -> Iterator[str]:
+    """Ports on a host address of a family that the container has no address of: none is translated into the other family."""
+    for port in container.ports:
+        addresses = {version: host_address(port, one.network.options, version) for version, one in leading.items()}
+        if any(addresses[version] for version in translated | routed):
+            continue
+        version = port.host_ip.version if port.host_ip else 4
+        network = next(iter(leading.values())).network.name
+        why = f"{port.words} is not published: the container has no way to elsewhere over IPv{version}"
+        way_out = f"set enable_ipv{version}: true for network {network}, or publish on an IPv{10 - version} address"
+        yield f"{container.what}.ports: {why}; {way_out}"

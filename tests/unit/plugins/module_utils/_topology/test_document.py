@@ -41,11 +41,25 @@ SAME_CONTAINERS = [
         "{ports: [{target: 80, published: '8080', host_ip: 127.0.0.1, protocol: udp}]}",
     ),
     ("{ports: ['[fd00::1]:8080:80']}", "{ports: [{target: '80', published: 8080, host_ip: 'fd00::1'}]}"),
+    ("{ports: ['[fd00::1]:8080:80', '[::]:81:81']}", "{ports: ['fd00::1:8080:80', ':::81:81']}"),
+    ("{ports: ['[::]:8080:80']}", "{ports: [{target: 80, published: 8080, host_ip: '[::]'}]}"),
+    ("{ports: ['[::]::80', '443:443']}", "{ports: ['::::80', ':443:443']}"),
+    (
+        "{ports: ['8080:80', '81']}",
+        "{ports: [{target: 80, host_ip: '', published: 8080}, {target: 81, published: ''}]}",
+    ),
+    ("{ports: ['53:53/udp']}", "{ports: [{target: 53, published: 53, protocol: UDP}]}"),
     ("{ports: ['80', '81', '82']}", "{ports: ['80-82']}"),
     ("{ports: ['127.0.0.1::80']}", "{ports: [{target: 80, host_ip: 127.0.0.1}]}"),
     ("{ports: ['8000-8010:80']}", "{ports: [{target: 80, published: 8000-8010}]}"),
     ("{ports: ['3000']}", "{ports: [3000]}"),
     ("{ports: ['59']}", "{ports: [59]}"),
+    # YAML 1.1 leaves pairs as text whose second number is 60 or more. No pair that gives these is a likely one.
+    ("{ports: ['8080:80', '443:443']}", "{ports: [8080:80, 443:443]}"),
+    (
+        "{ports: ['80', '443', '8080', '5432', '6379', '1433', '1521']}",
+        "{ports: [80, 443, 8080, 5432, 6379, 1433, 1521]}",
+    ),
     ("{hostname: null, ports: null, networks: null}", "{expose: ['80', 3000-3005/udp]}"),
 ]
 
