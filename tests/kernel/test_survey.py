@@ -58,15 +58,29 @@ def test_subnets_on_links_and_beyond():
             OnLink(N("10.99.0.1/32"), "lo"),
             OnLink(N("192.0.2.0/24"), "up0"),
             OnLink(N("2001:db8::/64"), "up0"),
-            OnLink(N("10.1.0.0/16"), "up0"),
             OnLink(N("10.3.0.2/32"), "up0"),
             OnLink(N("10.3.0.1/32"), "up0"),
             OnLink(N("172.18.0.0/16"), "br-x", "shop"),
             OnLink(N("172.19.0.0/16"), "br-y", "young"),
         }
-        assert set(around.routed) == {N("10.0.0.0/8"), N("2001:db8:1::/48"), N("10.6.0.0/16"), N("10.7.0.0/16")}
+        beyond = ("10.0.0.0/8", "2001:db8:1::/48", "10.6.0.0/16", "10.7.0.0/16")
+        assert set(around.routed) == {N(one) for one in (*beyond, "10.1.0.0/16")}
         assert around.addresses == {A(one) for one in ("10.99.0.1", "192.0.2.10", "2001:db8::10", "10.3.0.1")}
         assert around.uplinks == ()
+
+
+def test_what_a_vpn_leads_to_is_no_subnet_of_its_link():
+    """As wg-quick and OpenVPN have it: routes without a next hop, the host's own address among them."""
+    sh(
+        """
+        ip link add wg0 type dummy; ip link set wg0 up; ip address add 10.13.13.2/32 dev wg0
+        for to in 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 0.0.0.0/1 128.0.0.0/1; do ip route add $to dev wg0; done
+        ip address add fd13::2/128 dev wg0 nodad; ip -6 route add fc00::/7 dev wg0; ip -6 route add 2000::/3 dev wg0
+        """
+    )
+    around = look()
+    assert set(around.on_link) == {OnLink(N("10.13.13.2/32"), "wg0"), OnLink(N("fd13::2/128"), "wg0")}
+    assert set(map(str, around.routed)) == {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"}
 
 
 def test_an_advertised_default_route_makes_an_uplink_where_the_kernel_takes_it():

@@ -37,7 +37,9 @@ BOOT = "/proc/sys/kernel/random/boot_id"
 # Addresses that only a default route leads to; nothing is sent to them. Ansible's facts ask for these too, so both find the same address.
 OUTSIDE = (ip_address("8.8.8.8"), ip_address("2404:6800:400a:800::1012"))
 # linux/rtnetlink.h: several ways of a route, and who made it.
-RTA_MULTIPATH, RTPROT_RA = 9, 9
+RTA_MULTIPATH, RTPROT_RA, RTPROT_KERNEL = 9, 9, 2
+# Shorter prefixes are a default route in parts, as VPNs have it (0.0.0.0/1 and 128.0.0.0/1; 2000::/3).
+SHORTEST = {4: 8, 6: 7}
 RTN_UNICAST = 1
 # How many open files of all processes are looked at, to name who listens. Beyond that nobody is named.
 OPEN_FILES = 100_000
@@ -126,7 +128,11 @@ def is_elsewhere(network: Network) -> bool:
 
 
 def subnets(places: Places, seen: Mapping[int, Link]) -> tuple[set[OnLink], set[Network], set[str]]:
-    """What the main table says: subnets on links, subnets beyond a next hop, links with an advertised default route."""
+    """What the main table has: subnets on links, other routes, links with an advertised default route.
+
+    A foreign link's subnet is where the host has an address: the kernel made that route. A VPN has routes without a next
+    hop for all that may be behind it (10.0.0.0/8), which is no subnet of the link: networks may be cut out of it.
+    """
     on_link: set[OnLink] = set()
     routed: set[Network] = set()
     uplinks: set[str] = set()
@@ -142,10 +148,11 @@ def subnets(places: Places, seen: Mapping[int, Link]) -> tuple[set[OnLink], set[
                 uplinks.add(link.key.name)
             if not is_elsewhere(to):
                 continue
-            if link is None or {rt.RTA_GATEWAY, rt.RTA_VIA, RTA_MULTIPATH} & words.keys():
-                routed.add(to)
-            else:
+            direct = link is not None and not {rt.RTA_GATEWAY, rt.RTA_VIA, RTA_MULTIPATH} & words.keys()
+            if link is not None and direct and (link.owner or protocol == RTPROT_KERNEL):
                 on_link.add(OnLink(to, link.key.name, link.owner))
+            elif to.prefixlen >= SHORTEST[to.version]:
+                routed.add(to)
     return on_link, routed, uplinks
 
 

@@ -97,7 +97,7 @@ class State:
 
 
 class OnLink(NamedTuple):
-    """A subnet that a host reaches without a next hop. `owner` None: the link is nobody's of ours. `host` None: it is this one."""
+    """A subnet of which a host has an address on a link. `owner` None: the link is nobody's of ours. `host` None: it is this one."""
 
     network: Network
     device: str
@@ -151,7 +151,7 @@ class Underlay(NamedTuple):
 class Surroundings:
     """What else a host has, that a topology must do without.
 
-    `routed`: subnets beyond a next hop. `servers`: the name servers it asks, behind systemd-resolved's stub too; `search` goes with
+    `routed`: subnets that other routes lead to, by a next hop or into a tunnel. `servers`: the name servers it asks, behind systemd-resolved's stub too; `search` goes with
     them. `resolver`: the file that names them, links followed; None where no file can be made there. `no_resolver`: there is none, or
     only our stand-in. `nsswitch`: the lines of
     /etc/nsswitch.conf, None where there is none. `free_ports`: the

@@ -122,18 +122,25 @@ class Networks:
             others = [subnet for mine in self.settled.values() for subnet in mine.values()]
             others += [subnet for subnet, _who in pools.elsewhere(self.around, self.document.name, device)]
             others += lan_subnets(self.around)
-            others += self.around.routed if network.by_slices else ()
             others += self.known.networks.get(DEFAULT_BRIDGE, NetworkLease()).subnets
-            found = pools.free(self.candidates(network, version), [*others, *self.fresh.values()], self.around.servers)
+            found = self.free(network, version, [*others, *self.fresh.values()])
             if found is None and network.name in self.used:
                 # What was set aside for networks of other hosts is for want of better.
                 mine = [subnet for (name, _version), subnet in self.fresh.items() if name in self.used]
-                found = pools.free(self.candidates(network, version), [*others, *mine], self.around.servers)
+                found = self.free(network, version, [*others, *mine])
                 if found is None:
                     why = f"no IPv{version} subnet is free for it on this host"
                     self.errors.append(Conflict(network.what, why, GIVE_ONE))
             if found is not None:
                 self.fresh[(network.name, version)] = found
+
+    def free(self, network: NetworkSpec, version: int, taken: Sequence[Network]) -> Optional[Network]:
+        """One without routes of others if there is one; else one of which a route leads elsewhere, for which `check` warns."""
+        for routed in (self.around.routed, ()):
+            found = pools.free(self.candidates(network, version), [*taken, *routed], self.around.servers)
+            if found is not None:
+                return found
+        return None
 
     def candidates(self, network: NetworkSpec, version: int) -> Iterable[Network]:
         if version == 6:
@@ -251,8 +258,14 @@ class Networks:
                 self.warnings.append(f"{where}: subnet {subnet}, which it has had, overlaps {who} now; {GIVE_ONE}")
         for other in self.around.routed:
             if pools.overlap(subnet, other) and not self.is_slice(network, other):
+                inside = other.prefixlen > subnet.prefixlen
+                why = (
+                    "what is for its addresses goes that way"
+                    if inside
+                    else "what is for the subnet no longer goes that way"
+                )
                 self.warnings.append(
-                    f"{where}: subnet {subnet} overlaps {other}, to which this host has a route by a next hop"
+                    f"{where}: subnet {subnet} overlaps {other}, to which this host has a route; {why}"
                 )
 
     # -- networks of others -----------------------------------------------------------------------------------
@@ -307,7 +320,9 @@ class Networks:
             blocked = [subnet for subnet, _who in pools.elsewhere(self.around, RESERVED_OWNER, names.DEFAULT_DEVICE)]
             blocked += [subnet for mine in self.settled.values() for subnet in mine.values()]
             blocked += [*self.fresh.values(), *lan_subnets(self.around)]
-            subnet = pools.free([pools.DEFAULT_SUBNET, *pools.POOLS], blocked, self.around.servers)
+            candidates = [pools.DEFAULT_SUBNET, *pools.POOLS]
+            subnet = pools.free(candidates, [*blocked, *self.around.routed], self.around.servers)
+            subnet = subnet or pools.free(candidates, blocked, self.around.servers)
             if subnet is None:
                 why = "no subnet is free for it on this host"
                 self.errors.append(Conflict("the default bridge", why, "use networks with subnets of their own"))

@@ -105,8 +105,36 @@ def test_what_others_have_is_left_out():
         states=state(document([], name="other"), Allocation({"x": NetworkLease("br-x", (N("172.20.0.0/16"),))})),
     )
     found, warnings = allocate(document([front()], container("web", "front")), None, around, NOTHING)
-    assert found.networks["front"].subnets == (N("172.21.0.0/16"),)
-    assert "to which this host has a route" in warnings[0]
+    assert found.networks["front"].subnets == (N("172.22.0.0/16"),) and not warnings
+
+
+EVERYWHERE = tuple(map(N, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+
+
+def test_a_vpn_for_all_private_subnets_leaves_what_it_can():
+    around = replace(AROUND, routed=EVERYWHERE)
+    whole = document([front(ipv6=True)], container("web", "front"), container("old", "bridge", mode="bridge"))
+    found, warnings = allocate(whole, None, around, NOTHING)
+    assert found.networks["front"].subnets[0] == N("172.18.0.0/16")
+    assert found.networks["bridge"].subnets == (N("172.17.0.0/16"),)
+    assert ["fc00::/7" in one for one in warnings] == [False, True]
+    assert warnings[0] == (
+        "networks.front: subnet 172.18.0.0/16 overlaps 172.16.0.0/12, to which this host has a route;"
+        " what is for the subnet no longer goes that way"
+    )
+    some = replace(AROUND, routed=(N("172.16.0.0/12"),))
+    found, warnings = allocate(document([front()], container("web", "front")), None, some, NOTHING)
+    assert found.networks["front"].subnets == (N("192.168.0.0/20"),) and not warnings
+
+
+def test_a_subnet_that_is_given_is_taken_under_a_wider_route_with_a_warning():
+    whole = document([front(pool("10.1.0.0/16"))], container("web", "front"))
+    _found, (warning,) = allocate(whole, None, replace(AROUND, routed=EVERYWHERE), NOTHING)
+    assert warning.startswith("networks.front.ipam: subnet 10.1.0.0/16 overlaps 10.0.0.0/8")
+    _found, (warning,) = allocate(whole, None, replace(AROUND, routed=(N("10.1.2.0/24"),)), NOTHING)
+    assert warning.endswith(
+        "overlaps 10.1.2.0/24, to which this host has a route; what is for its addresses goes that way"
+    )
 
 
 def test_all_pools_taken_is_an_error_that_names_the_network():
