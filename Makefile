@@ -20,7 +20,7 @@ faults-table: ## writes docs/faults.md from what the rings left in tests/output
 	@$(dir $(NOX))python tests/faults_table.py
 
 bench: ## how long the modules' work takes, as a ratio to iproute2's
-	@tests/bootstrap
+	@tests/bootstrap bench
 	@$(NOX) --session bench
 
 demo: ## three lab hosts on this machine, with containers that talk; stays up
