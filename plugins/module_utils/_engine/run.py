@@ -22,7 +22,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .._kernel.host import Host
 from .._kernel.lock import locked
-from .._model.errors import DocknetError, InvalidRequest, KernelRefused, NotConverged, Several, Unsupported
+from .._model.errors import Astray, DocknetError, InvalidRequest, KernelRefused, NotConverged, Several, Unsupported
 from .._model.plan import Operation, Plan, Question, Wanted, World
 from . import trial
 from .announce import announcements
@@ -134,6 +134,17 @@ def without_collection() -> Iterator[None]:
         gc.enable()
 
 
+@contextlib.contextmanager
+def sentences() -> Iterator[None]:
+    """The last resort for a system call's error that nothing below has made a sentence of. Errors: KernelRefused."""
+    try:
+        yield
+    except Astray as error:
+        raise KernelRefused("host", str(error), "see what denies setns(2), and run again") from error
+    except OSError as error:
+        raise KernelRefused("host", f"a system call failed: {error}", code=error.errno) from error
+
+
 @without_collection()
 def execute(module: AnsibleModule, prepare: Callable[[], Design]) -> None:
     """Bring the host to what a design wants, and leave the module. `prepare` makes it of valid arguments, or raises."""
@@ -141,7 +152,7 @@ def execute(module: AnsibleModule, prepare: Callable[[], Design]) -> None:
     try:
         design = prepare()
         need_root("it changes the kernel's network")
-        with contextlib.ExitStack() as stack:
+        with sentences(), contextlib.ExitStack() as stack:
             if not module.check_mode:
                 stack.enter_context(locked(module.params["lock_timeout"]))
             host = stack.enter_context(Host())
@@ -177,7 +188,7 @@ def main_info(answer: Callable[[Host, dict[str, Any]], dict[str, Any]], options:
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     try:
         need_root("it looks into namespaces")
-        with Host() as host:
+        with sentences(), Host() as host:
             found = answer(host, module.params)
     except DocknetError as error:
         module.fail_json(msg=str(error), failure=failure(error))
@@ -190,7 +201,7 @@ def main_trial(options: dict[str, Any], prepare: Callable[[dict[str, Any]], tria
     try:
         design = prepare(module.params)
         need_root("it sends packets from inside namespaces")
-        with Host() as host:
+        with sentences(), Host() as host:
             found = trial.report(host, design)
     except DocknetError as error:
         module.fail_json(msg=str(error), failure=failure(error))

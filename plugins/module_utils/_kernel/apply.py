@@ -51,6 +51,7 @@ from . import rtnetlink as rt
 from .kinds import KINDS
 from .netlink import Message, NetlinkError, Socket
 from .places import Done, Places
+from .refusals import refusal
 
 # Refusals that mean "it is so already", by what went before or beside it. Looking again is the judge.
 GONE = (errno.ENODEV, errno.ENOENT, errno.EADDRNOTAVAIL, errno.ESRCH)
@@ -99,8 +100,7 @@ def apply(
     writer = links.Writer(host, world.links)
     late: list[DocknetError] = []
     for step, some in itertools.groupby(operations, key=rank):
-        done = step_of(host, world, list(some), writer)
-        for operation, error in done:
+        for operation, error in answered(host, world, list(some), writer):
             if error is None:
                 yield operation
             elif step in removal:
@@ -109,6 +109,21 @@ def apply(
                 raise error
     if late:
         raise Several(late) if len(late) > 1 else late[0]
+
+
+def answered(host: Places, world: World, operations: list[Operation], writer: links.Writer) -> Done:
+    """As `step_of`. An error that it raises instead is that of the first operation that has no answer yet: the others of its rank,
+    and after a removal the other ranks, still have their turn in this run or in the next one."""
+    waiting = {id(operation): operation for operation in operations}
+    try:
+        for operation, error in step_of(host, world, operations, writer):
+            waiting.pop(id(operation), None)
+            yield operation, error
+    except DocknetError as error:
+        yield next(iter(waiting.values()), operations[-1]), error
+    except (OSError, NetlinkError) as error:
+        first = next(iter(waiting.values()), operations[-1])
+        yield first, refusal(first.what, f"the step {first.action} {first.value} failed", error)
 
 
 def step_of(host: Places, world: World, operations: list[Operation], writer: links.Writer) -> Done:

@@ -45,7 +45,8 @@ from . import (
 )
 from . import rtnetlink as rt
 from .apply import apply
-from .netlink import NetlinkError, Socket
+from .netlink import Socket
+from .refusals import refused
 
 
 class Host:
@@ -56,7 +57,8 @@ class Host:
 
     def __init__(self) -> None:
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         self._descriptors: dict[NetnsRef, int] = {}
         self._sockets: dict[NetnsRef, Socket] = {}
         self._world = World()
@@ -126,15 +128,11 @@ class Host:
         groups = {group(owner): owner for owner in question.owners}
         if upon is None:
             self.looked = Question()
-        try:
+        with refused("host", "the kernel's objects cannot be read"):
             seen = self._observe(question, groups, upon or World())
-            if upon is not None:
-                upon.add(seen)
-            self._world = seen if upon is None else upon
-        except NetlinkError as error:
-            raise KernelRefused(
-                "host", f"the kernel's objects cannot be read: {error.refusal.text}", code=error.refusal.code
-            ) from error
+        if upon is not None:
+            upon.add(seen)
+        self._world = seen if upon is None else upon
         return self._world
 
     def _observe(self, question: Question, groups: dict[int, str], known: World) -> World:
@@ -250,14 +248,17 @@ class Host:
 
     def announce(self, announcements: Sequence[Announcement]) -> list[str]:
         """Tell the neighbours; returns what could not be told, in sentences."""
-        return announce.announce(self, announcements) if announcements else []
+        with refused("host", "changed addresses cannot be announced"):
+            return announce.announce(self, announcements) if announcements else []
 
     # -- trying ---------------------------------------------------------------------------------------------
 
     def attempt(self, trials: Sequence[Trial], patience: Patience) -> list[Outcome]:
         """Packets along each of these paths; nothing is changed."""
-        return trial.attempt(self, trials, patience)
+        with refused("host", "paths cannot be tried"):
+            return trial.attempt(self, trials, patience)
 
     def serve(self, spots: Sequence[Spot], seconds: float) -> list[str]:
         """Listen there for other hosts' packets."""
-        return trial.serve(self, spots, seconds)
+        with refused("host", "there can be no listeners"):
+            return trial.serve(self, spots, seconds)

@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
-from .._model.errors import Conflict, DocknetError, KernelRefused
+from .._model.errors import Astray, Conflict, DocknetError, KernelRefused
 from .._model.namespace import NetnsRef
 from . import files
 from .engines import engine_pid
@@ -53,6 +53,14 @@ def _call(name: str, *arguments: object) -> None:
         raise OSError(code, os.strerror(code))
 
 
+def _return(home: int) -> None:
+    """Errors: Astray."""
+    try:
+        _call("setns", home, CLONE_NEWNET)
+    except OSError as error:
+        raise Astray(f"the process cannot return to its network namespace: {error.strerror}") from error
+
+
 @contextlib.contextmanager
 def inside(namespace: int) -> Iterator[None]:
     """The calling thread is in the namespace of this descriptor until the block ends; then back where it was.
@@ -65,7 +73,7 @@ def inside(namespace: int) -> Iterator[None]:
         try:
             yield
         finally:
-            _call("setns", home, CLONE_NEWNET)
+            _return(home)
     finally:
         os.close(home)
 
@@ -79,7 +87,7 @@ def apart() -> Iterator[None]:
         try:
             yield
         finally:
-            _call("setns", home, CLONE_NEWNET)
+            _return(home)
     finally:
         os.close(home)
 
@@ -174,6 +182,8 @@ def named() -> list[str]:
         return sorted(os.listdir(NETNS_DIR))
     except FileNotFoundError:
         return []
+    except NotADirectoryError:
+        raise Conflict(NETNS_DIR, "it is not a directory, so no namespace can have a name", "move it away") from None
 
 
 def everywhere() -> Iterator[int]:
@@ -209,7 +219,7 @@ def create(name: str, mark: list[Message]) -> None:
             _send_all(mark)
             _call("mount", HERE.encode(), path.encode(), b"none", MS_BIND, None)
         finally:
-            _call("setns", home, CLONE_NEWNET)
+            _return(home)
     except OSError as error:
         raise KernelRefused(f"netns {name}", f"it cannot be made: {error.strerror}", code=error.errno) from error
     finally:
@@ -259,6 +269,7 @@ def _take_place(path: str) -> None:
 
 
 def _send_all(messages: list[Message]) -> None:
+    """Errors: OSError."""
     socket = Socket()
     try:
         for no in socket.send(messages):

@@ -157,11 +157,16 @@ class Socket:
     """A netlink socket of the namespace the calling thread is in when it is opened; it keeps that namespace for life."""
 
     def __init__(self, family: int = socket.NETLINK_ROUTE) -> None:
+        """Errors: OSError."""
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, family)
-        for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
-            self._socket.setsockopt(SOL_NETLINK, option, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_RCVBUFFORCE", 33), RECEIVE_BUFFER)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, TIMEVAL.pack(ANSWER_TIMEOUT, 0))
+        try:
+            for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
+                self._socket.setsockopt(SOL_NETLINK, option, 1)
+            self._socket.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_RCVBUFFORCE", 33), RECEIVE_BUFFER)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, TIMEVAL.pack(ANSWER_TIMEOUT, 0))
+        except OSError:
+            self._socket.close()
+            raise
         self._sequence = 0
 
     def close(self) -> None:
@@ -181,7 +186,7 @@ class Socket:
     def _send(self, messages: Sequence[Message]) -> list[Optional[Refusal]]:
         """The kernel takes them in their order: the last one's acknowledgement says that all are through, beside those refused."""
         first, last = self._sequence + 1, len(messages) - 1
-        self._socket.send(
+        self._transmit(
             b"".join(
                 self._pack(message, NLM_F_REQUEST | (NLM_F_ACK if at == last else 0))
                 for at, message in enumerate(messages)
@@ -197,7 +202,7 @@ class Socket:
 
     def get(self, message: Message) -> bytes:
         """The one answer to a request that is no dump, without its header; NetlinkError when refused."""
-        self._socket.send(self._pack(message, NLM_F_REQUEST))
+        self._transmit(self._pack(message, NLM_F_REQUEST))
         while True:
             for kind, flags, sequence, payload in self._receive():
                 if sequence != self._sequence:
@@ -236,7 +241,7 @@ class Socket:
 
     def _dump(self, message: Message) -> tuple[list[bytes], bool]:
         """What one try saw, and whether it may lack something."""
-        self._socket.send(self._pack(message, NLM_F_REQUEST | NLM_F_DUMP))
+        self._transmit(self._pack(message, NLM_F_REQUEST | NLM_F_DUMP))
         found: list[bytes] = []
         interrupted = False
         while True:
@@ -266,6 +271,13 @@ class Socket:
             + b"\0" * (-length % 4)
         )
 
+    def _transmit(self, data: bytes) -> None:
+        """Errors: NetlinkError."""
+        try:
+            self._socket.send(data)
+        except OSError as error:
+            raise NetlinkError(Refusal(error.errno or 0, f"the request cannot be sent ({error.strerror})")) from error
+
     def _receive(self) -> list[tuple[int, int, int, bytes]]:
         """(type, flags, sequence number, what follows the header) of each message that comes next."""
         try:
@@ -276,7 +288,9 @@ class Socket:
             ) from None
         except OSError as error:
             if error.errno != errno.ENOBUFS:
-                raise
+                raise NetlinkError(
+                    Refusal(error.errno or 0, f"the answer cannot be received ({error.strerror})")
+                ) from error
             self._drain()
             raise NetlinkError(Refusal(errno.ENOBUFS, "the kernel's answers did not fit into our buffer")) from None
         data = bytes(memoryview(_BUFFER.bytes)[:size])
@@ -299,7 +313,9 @@ class Socket:
                 return
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
-                    raise
+                    raise NetlinkError(
+                        Refusal(error.errno or 0, f"the answer cannot be received ({error.strerror})")
+                    ) from error
 
 
 def refusal(flags: int, payload: bytes, done: bool = False) -> Optional[Refusal]:

@@ -11,10 +11,13 @@ One file, since it is the only one that starts a process.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from .._model.errors import Unsupported
@@ -45,10 +48,15 @@ def ask(what: str, name: str, arguments: list[str], text: str, timeout: float, w
             input=text,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=timeout,
             check=False,
             env={**os.environ, "LC_ALL": "C"},
         )
+    except OSError as error:
+        raise Unsupported(
+            what, f"{program} cannot be run: {error.strerror}", "see what keeps it from running"
+        ) from error
     except subprocess.TimeoutExpired:
         raise Unsupported(what, f"{name} did not end within {timeout:.0f} s", "see what it waits for") from None
     return Answer(done.returncode, done.stdout, done.stderr)
@@ -72,7 +80,7 @@ def start(command: list[str], folder: str, log: str) -> None:
 
     Its directory is `folder`, what it says to stderr is added to `log`. Errors: OSError.
     """
-    with open(log, "ab") as told:
+    with _as_oserror(command[-1]), open(log, "ab") as told:
         # The shell puts it into the background and ends at once, so whoever reaps orphans is its parent.
         # AnsibleModule.run_command, which the linter wants, waits for a program's end.
         subprocess.run(  # pylint: disable=ansible-bad-function
@@ -87,6 +95,14 @@ def start(command: list[str], folder: str, log: str) -> None:
             timeout=10,
             check=True,
         )
+
+
+@contextlib.contextmanager
+def _as_oserror(name: str) -> Iterator[None]:
+    try:
+        yield
+    except subprocess.SubprocessError as error:
+        raise OSError(errno.ECHILD, f"the shell that starts it failed ({error})", name) from error
 
 
 def _unblock() -> None:

@@ -90,6 +90,14 @@ class Several(DocknetError):
         return "\n".join(str(error) for error in self.errors)
 
 
+class Astray(BaseException):
+    """The process cannot return to its own namespace, so every further step would be done in another one.
+
+    No Exception, since nothing may go on after it: neither a removal nor a caller that suppresses errors. _engine/run.py makes it a
+    sentence.
+    """
+
+
 def refuse(errors: Sequence[DocknetError]) -> None:
     """Raise these, if there are any."""
     if errors:
