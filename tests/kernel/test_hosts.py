@@ -172,11 +172,11 @@ def test_a_directory_with_something_else_in_it_stays():
 
 def test_what_a_killed_run_left_is_no_obstacle():
     FILE.parent.mkdir(parents=True)
-    (FILE.parent / kernel.UNFINISHED).write_text("torn")
+    (FILE.parent / ".hosts.docknet").write_text("torn")
     link()
     assert os.listdir(FILE.parent) == ["hosts"]
     FILE.write_bytes(HEADER)  # killed between the emptying and the removal of the file
-    (FILE.parent / kernel.UNFINISHED).touch()  # another one, as soon as the file had its own name
+    (FILE.parent / ".hosts.docknet").touch()  # another one, as soon as the file had its own name
     assert unlink() == ["delete"]
     assert not os.path.exists("/etc/netns")
 
@@ -199,7 +199,7 @@ def test_check_mode_writes_nothing():
         ("ln -s /etc/hosts {0}", "a symbolic link"),
         ("ln -s /nowhere {0}", "a symbolic link"),
         ("mkdir {0}", "a directory"),
-        ("mkfifo {0}", "something else"),
+        ("mkfifo {0}", "a FIFO"),
     ],
 )
 @pytest.mark.parametrize("words", [{"container": "client"}, {"path": str(FILE)}], ids=["container", "path"])
@@ -216,7 +216,7 @@ def test_what_is_no_plain_file(make, sort, words):
 def test_a_directory_that_is_none():
     FILE.parent.parent.mkdir(parents=True)
     FILE.parent.write_text("")
-    with pytest.raises(Conflict, match="/etc/netns/client is no directory"):
+    with pytest.raises(Conflict, match="/etc/netns/client is a file, not a directory"):
         link()
 
 
@@ -269,9 +269,9 @@ def test_a_file_that_is_mounted_from_elsewhere():
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("/etc/nsswitch.conf/hosts", "is no directory"),
+        ("/etc/nsswitch.conf/hosts", "is a file, not a directory"),
         ("/etc/" + "x" * 300, "File name too long"),
-        ("/etc/loop/hosts", "is no directory"),
+        ("/etc/loop/hosts", "is a symbolic link, not a directory"),
     ],
 )
 def test_a_path_that_leads_nowhere(path, sentence):
@@ -297,7 +297,7 @@ def test_a_process_with_a_root_of_its_own():
             assert unlink(container=container) == ["delete"]
         # A link in the container must not lead out of it.
         sh("mv /run/root/etc /run/root/real; ln -s /etc /run/root/etc")
-        with pytest.raises(Conflict, match="/root/etc is no directory"):
+        with pytest.raises(Conflict, match="/root/etc is a symbolic link, not a directory"):
             link(container=container)
         process.stdin.close()
     assert unlink(container=container) == []
@@ -313,9 +313,9 @@ def test_a_process_that_sees_the_hosts_own_file(there):
     with subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE) as process:
         own = os.stat("/proc/self/ns/net").st_ino
         wait(lambda: os.stat(f"/proc/{process.pid}/ns/net").st_ino != own, "the process is there")
-        for state in ("present", "absent"):
-            with pytest.raises(Conflict, match=r"^hosts file of pid:\d+: it is the host's own /etc/hosts; "):
-                link(container=f"pid:{process.pid}", state=state)
+        with pytest.raises(Conflict, match=r"^hosts file of pid:\d+: it is the host's own /etc/hosts; "):
+            link(container=f"pid:{process.pid}")
+        assert unlink(container=f"pid:{process.pid}") == [], "nothing of ours is ever there"
         process.stdin.close()
     assert os.path.exists("/etc/hosts") == there
 
@@ -326,6 +326,32 @@ def test_a_process_of_a_named_namespace():
     with running("ip", "netns", "exec", "client") as process:
         assert link(container=f"pid:{process.pid}", owner="other") == ["create"]
         assert b"# BEGIN docknet@other" in FILE.read_bytes()
+
+
+def test_a_file_of_the_host_that_a_user_mounts_over_his_hosts_file():
+    """In a user namespace of one's own that takes no right to read it (user_namespaces(7))."""
+    secret = Path("/run/secret")
+    secret.write_bytes(b"root:secret\n")
+    secret.chmod(0o600)
+    alone = "mount --bind /run/secret /etc/hosts && exec cat"
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    with subprocess.Popen([*user, "unshare", "-Urnm", "sh", "-c", alone], stdin=subprocess.PIPE) as process:
+        wait(lambda: "/etc/hosts" in Path(f"/proc/{process.pid}/mountinfo").read_text(), "it is mounted")
+        for undo in (link, unlink):
+            with pytest.raises(
+                Conflict, match="belongs to user 0 of the host, who does not exist in the container's user namespace"
+            ):
+                undo(container=f"pid:{process.pid}")
+        process.stdin.close()
+    assert secret.read_bytes() == b"root:secret\n"
+
+
+def test_a_hosts_file_without_end():
+    FILE.parent.mkdir(parents=True)
+    with FILE.open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(DocknetError, match="it cannot be read: it is larger than 16 MiB"):
+        link()
 
 
 def test_the_hosts_own_file_by_another_name():

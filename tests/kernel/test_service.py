@@ -463,7 +463,7 @@ def test_a_symbolic_link_is_followed_nowhere(trap):
         Path("/etc/netns").mkdir()
         Path("/etc/netns/web").symlink_to("/run/elsewhere")
     for words in ({}, {"adopt": True}, {"present": False}):
-        with pytest.raises(Conflict, match=r"symbolic link|no directory"):
+        with pytest.raises(Conflict, match=r"symbolic link"):
             run(FILE, **words)
     assert Path("/run/elsewhere/resolv.conf").read_text() == "theirs\n"
     with Host() as host:

@@ -59,7 +59,7 @@ def test_written_read_and_removed():
 
 def test_what_is_no_state_of_ours_is_not_looked_at():
     os.makedirs(WHERE)
-    for name in (".shop.json.new", "shop.json~", "notes", "a b.json"):
+    for name in (".shop.json.docknet", "shop.json~", "notes", "a b.json"):
         with open(f"{WHERE}/{name}", "w", encoding="ascii") as file:
             file.write("torn")
     assert seen(states=True) == {}
@@ -84,7 +84,7 @@ def test_a_link_to_another_file_is_not_followed():
     with open("/var/lib/precious", "w", encoding="ascii") as file:
         file.write(encode(SHOP))
     os.symlink("/var/lib/precious", FILE)
-    os.symlink("/var/lib/precious", f"{WHERE}/.shop.json.new")
+    os.symlink("/var/lib/precious", f"{WHERE}/.shop.json.docknet")
     with pytest.raises(Conflict, match="is a symbolic link"):
         seen(states=True)
     assert do("set", State("shop")) == [None]

@@ -72,7 +72,7 @@ def test_a_key_is_roots_alone_and_whole():
 
 def test_a_key_goes_without_a_trace():
     keyfile.write("shop", PRIVATE, PUBLIC)
-    (WHERE / ".shop.key.new").write_text("left by a run that was killed")
+    (WHERE / ".shop.key.docknet").write_text("left by a run that was killed")
     answer = call("wireguard_key", topology="shop", state="absent")
     assert answer["changed"] and answer["public_key"] is None
     assert not WHERE.exists()

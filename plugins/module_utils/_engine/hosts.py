@@ -19,6 +19,7 @@ from .._model.namespace import place
 from .._model.plan import Question, Wanted, World
 from .draft import Draft
 
+HOST_FILE = "/etc/hosts"
 # How many lines a reason quotes.
 QUOTED = 3
 
@@ -42,6 +43,11 @@ def plan(wanted: Wanted, draft: Draft) -> None:
     file = draft.world.files.get(block.key) or _place(wanted, draft)
     if file is None:
         return
+    if file.host_own:
+        if wanted.present:
+            way_out = f"give the namespace by the name it has for ip netns, or path: {HOST_FILE} to mean the host's"
+            raise Conflict(f"hosts file of {block.key}", f"it is the host's own {HOST_FILE}", way_out)
+        return  # nothing of ours is ever written there
     try:
         _change(wanted, file, lines, draft)
     except Damaged as damage:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
-from typing import NoReturn, Optional
+from typing import Optional
 
 from .._model.errors import Conflict, DocknetError, KernelRefused, Missing
 from .._model.hosts import HEADER, MARK, Damaged, HostsChange, HostsFile, HostsKey, find
@@ -31,25 +31,27 @@ from .engines import inspect
 from .files import NETNS_ETC
 
 OWN = "/etc/hosts"
-# A new file until it is complete, in the same directory.
-UNFINISHED = f".hosts{files.UNFINISHED}"
+WAY_OUT = "move it away, or name the right file as path"
 
 
 def look(key: HostsKey) -> Optional[HostsFile]:
     """The file as it is; None when what holds it (a directory, a process, a container) is not there.
 
-    Errors: Conflict for what is no plain file, and for the host's own file where a container's is asked for.
+    One that is the host's own where a container's is asked for is said to be so, and not read. Errors: Conflict for what is not a
+    plain file, and for one that the container's user could not write.
     """
     try:
         path = locate(key)
-        file = _open(key, path, os.O_RDONLY)
-        if file is not None:
-            with files.descriptor(file):
-                return HostsFile(path, files.read(file))
+        with files.opened(_what(key), path, os.O_RDONLY, WAY_OUT) as seen:
+            if _is_own(key, path, seen):
+                return HostsFile(path, None, host_own=True)
+            if seen:
+                _refuse_strange(key, seen)
+                return HostsFile(path, files.read(seen.file))
     except Missing:
         return None
     except OSError as error:
-        raise KernelRefused(f"hosts file of {key}", f"it cannot be read: {error.strerror}", code=error.errno) from error
+        raise KernelRefused(_what(key), f"it cannot be read: {error.strerror}", code=error.errno) from error
     # Where a new one could be: an engine makes its own, and only the directory of a named namespace is made by us.
     can_be = is_named(key.container) or (not is_engine(key.container) and os.path.isdir(os.path.dirname(path)))
     return HostsFile(path, None) if can_be else None
@@ -61,8 +63,8 @@ def marked(owners: Iterable[str], names: Optional[Iterable[str]] = None) -> set[
     What cannot be read is nobody's, and neither is what somebody put in the place of a plain file.
     """
     found = set()
-    with contextlib.suppress(OSError):
-        for name in os.listdir(NETNS_ETC) if names is None else names:
+    with contextlib.suppress(OSError, Conflict):
+        for name in files.content(NETNS_ETC, NETNS_ETC) if names is None else names:
             with contextlib.suppress(OSError, DocknetError):
                 file = look(HostsKey(name))
                 marks = MARK.finditer(file.content or b"") if file else ()
@@ -81,7 +83,7 @@ def locate(key: HostsKey) -> str:
     if ref is None:
         path = str(key.path)
     elif is_named(ref):
-        path = os.path.join(NETNS_ETC, ref, "hosts")
+        return os.path.join(NETNS_ETC, ref, "hosts")
     elif is_engine(ref):
         engine, _colon, name = ref.partition(":")
         path = inspect(engine, name, "{{.HostsPath}}")
@@ -102,17 +104,17 @@ def is_engine(ref: NetnsRef) -> bool:
     return ref is not None and ref.startswith(("docker:", "podman:"))
 
 
-def _open(key: HostsKey, path: str, flags: int) -> Optional[int]:
-    """A descriptor of the file, or None; see files.py. Errors: Conflict, also for the host's own where a container's is asked for."""
-    file = files.open_plain(f"hosts file of {key}", path, flags, "move it away, or name the right file as path")
-    if file is None:
-        if not is_named(key.container) and key.container and _same(os.path.dirname(path), os.path.dirname(OWN)):
-            _refuse_own(key)
-        return None
-    if key.container and _same(f"/proc/self/fd/{file}", OWN):
-        os.close(file)
-        _refuse_own(key)
-    return file
+def _what(key: HostsKey) -> str:
+    return f"hosts file of {key}"
+
+
+def _is_own(key: HostsKey, path: str, seen: Optional[files.Plain]) -> bool:
+    """Whether the file, or the place where it would be, is the host's own although a container's was asked for."""
+    if key.container is None:
+        return False
+    if seen:
+        return _same(f"/proc/self/fd/{seen.file}", OWN)
+    return not is_named(key.container) and _same(os.path.dirname(path), os.path.dirname(OWN))
 
 
 def _same(one: str, other: str) -> bool:
@@ -121,9 +123,20 @@ def _same(one: str, other: str) -> bool:
     return False
 
 
-def _refuse_own(key: HostsKey) -> NoReturn:
-    way_out = f"give the namespace by the name it has for ip netns, or path: {OWN} to mean the host's"
-    raise Conflict(f"hosts file of {key}", f"it is the host's own {OWN}", way_out)
+def _refuse_strange(key: HostsKey, seen: files.Plain) -> None:
+    """A process in a user namespace can mount any file of the host over its /etc/hosts. Errors: Conflict, unless the file's owner exists in there.
+
+    See user_namespaces(7), uid_map: the second number is the first user outside.
+    """
+    if key.container is None or is_named(key.container) or is_engine(key.container):
+        return
+    process = key.container[4:] if key.container.startswith("pid:") else key.container.split("/")[2]
+    owner = os.fstat(seen.file).st_uid
+    with open(f"/proc/{process}/uid_map", encoding="ascii") as file:
+        ranges = [tuple(map(int, line.split())) for line in file]
+    if not any(outside <= owner < outside + count for _inside, outside, count in ranges):
+        why = f"{seen.path} belongs to user {owner} of the host, who does not exist in the container's user namespace"
+        raise Conflict(_what(key), f"{why}: something of the host is mounted there", "unmount it in the container")
 
 
 def change(operations: Iterable[Operation]) -> Iterator[tuple[Operation, Optional[DocknetError]]]:
@@ -138,14 +151,19 @@ def change(operations: Iterable[Operation]) -> Iterator[tuple[Operation, Optiona
 
 def write(what: str, change: HostsChange) -> None:
     """Make the change, in the file as it now is. Errors: KernelRefused, Conflict."""
+    key = change.block.key
     try:
-        file = _open(change.block.key, change.path, os.O_RDWR)
-        if file is None:
+        with files.opened(_what(key), change.path, os.O_RDWR, WAY_OUT) as seen:
+            if _is_own(key, change.path, seen):
+                raise KernelRefused(
+                    what, f"{change.path} was replaced by the host's own {OWN} in the meantime", "run again"
+                )
+            if seen:
+                _refuse_strange(key, seen)
+                after = _rewrite(seen, change)
+        if not seen:
             _create(change)
-            return
-        with files.descriptor(file):
-            after = _rewrite(file, change)
-        if after is None:
+        elif after is None:
             _tidy(change)
     except OSError as error:
         raise KernelRefused(what, f"{change.path} cannot be written: {error.strerror}", code=error.errno) from error
@@ -154,24 +172,24 @@ def write(what: str, change: HostsChange) -> None:
         raise KernelRefused(what, why, "run again") from damage
 
 
-def _rewrite(file: int, change: HostsChange) -> Optional[bytes]:
-    """Returns what the file is to be. One that is to go is emptied: whoever has it mounted keeps it, and must not keep its names.
+def _rewrite(seen: files.Plain, change: HostsChange) -> Optional[bytes]:
+    """Returns what the file is to be. One that is removed is emptied too: a process that has it mounted must not keep its names.
 
-    That comes after its name has gone: a run that dies in between would leave a file without a block, which is nobody's.
+    That comes after its name is removed: a run that is killed in between would leave a file without a block, which nobody removes.
     """
-    before = files.read(file)
+    before = files.read(seen.file)
     after = change.of(before)
     if after is None:
-        os.unlink(change.path)
+        seen.unlink()
     span = find(before, change.block.owner)
     below = before[span.end :] if span else b""
     try:
-        replace(file, before, HEADER if after is None else after, below)
+        replace(seen.file, before, HEADER if after is None else after, below)
     except OSError:
-        # No space, for one. The room for what was there is there.
+        # No space, for example. The room for what was there is there.
         with contextlib.suppress(OSError):
-            files.put(file, before, 0)
-            os.ftruncate(file, len(before))
+            files.put(seen.file, before, 0)
+            os.ftruncate(seen.file, len(before))
         raise
     return after
 
@@ -193,11 +211,9 @@ def replace(file: int, before: bytes, after: bytes, below: bytes) -> None:
 
 
 def _create(change: HostsChange) -> None:
-    """Make the file, and the directory of a named namespace's."""
+    """Create the file, and the directory of a named namespace's."""
     try:
-        if is_named(change.block.key.container):
-            files.make_directory(os.path.dirname(change.path))
-        files.create(change.path, change.of(None) or b"", UNFINISHED)
+        files.create(_what(change.block.key), change.path, change.of(None) or b"")
     except OSError:
         _tidy(change)
         raise

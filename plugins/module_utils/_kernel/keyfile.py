@@ -31,9 +31,7 @@ def path_of(name: str) -> str:
 def names() -> list[str]:
     """Whose there are. Errors: KernelRefused."""
     try:
-        return sorted(found[1] for found in map(FILE.fullmatch, os.listdir(DIRECTORY)) if found)
-    except FileNotFoundError:
-        return []
+        return sorted(found[1] for found in map(FILE.fullmatch, files.content(DIRECTORY, DIRECTORY)) if found)
     except OSError as error:
         raise KernelRefused(DIRECTORY, f"it cannot be read: {error.strerror}", code=error.errno) from error
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 
 from .._model.errors import Locked, Unsupported
+from . import files
 
 LOCK = "/run/docknet/lock"
 
@@ -23,8 +24,9 @@ LOCK = "/run/docknet/lock"
 def locked(timeout: float) -> Iterator[None]:
     """Hold the host's lock. Errors: Locked after `timeout` seconds; the kernel frees it when its holder dies."""
     try:
-        os.makedirs(os.path.dirname(LOCK), mode=0o755, exist_ok=True)
-        descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with files.made_folder(LOCK, os.path.dirname(LOCK)) as folder:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(os.path.basename(LOCK), flags, 0o600, dir_fd=folder)
     except OSError as error:
         raise Unsupported(LOCK, f"it cannot be opened: {error.strerror}", "see what is in its place") from error
     try:

@@ -28,6 +28,7 @@ from .._model.nft import read as rules_of
 from .._model.owner import PREFIX, SEPARATOR
 from .._model.rule import MASQUERADE, Element, ElementKey, Line, RuleChange, Snat, Table, TableChange
 from .._model.segment import SegmentChange
+from .._model.words import text_of
 from .nftjson import elements_of, line_of
 from .nftlayout import (
     BRIDGE,
@@ -166,7 +167,7 @@ def commit(seen: Table, changes: Sequence[Change]) -> None:
     commands = script(seen, changes)
     if not commands:
         return
-    answer = _run(["-f", "-"], "".join(f"{command.text}\n" for command in commands))
+    answer = _run(["-f", "-"], text_of(f"nftables table {TABLE}", (command.text for command in commands)))
     if answer.code:
         found = COMPLAINT.search(answer.err)
         number = int(found[1]) if found else 0

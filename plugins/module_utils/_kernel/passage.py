@@ -22,6 +22,7 @@ from .._model.filter import PASSED
 from .._model.owner import PREFIX
 from .._model.passage import BY_LINK, BY_MARK, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, Gate, Passage
 from .._model.plan import Operation, Question, World
+from .._model.words import text_of
 from . import xtables
 from .nftlayout import BRIDGE, CHAINS, TABLE
 from .places import Done, Places
@@ -236,6 +237,6 @@ def _write(value: Passage, action: str) -> None:
         names = ", ".join(f'"{name}"' for name in sorted(value.links))
         where = f"add rule {at}" if gate.last is None else f"insert rule {at} handle {gate.last}"
         lines.append(f'{where} {side} {{ {names} }} accept comment "{PREFIX}"')
-    answer = _nft(["-f", "-"], "".join(f"{line}\n" for line in lines))
+    answer = _nft(["-f", "-"], text_of(str(value), lines))
     if answer.code:
         raise KernelRefused(str(value), f"nft refused it: {' '.join(answer.err.split())}")

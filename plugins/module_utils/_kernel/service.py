@@ -24,12 +24,12 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import Any, NamedTuple, Optional
 
-from .._model.errors import DocknetError, KernelRefused
+from .._model.errors import Conflict, DocknetError, KernelRefused
 from .._model.plan import Operation, Question, World
 from .._model.service import CHANGED, NameSocket, Service, ServiceChange, ServiceFile
+from .._model.words import read_address
 from . import files, nameprobe, namespaces, program
 from .places import Done, Places
 
@@ -57,8 +57,7 @@ def look(places: Places, question: Question, world: World) -> None:
     """The services asked for, and with `owned` all of the owners'."""
     names = set(question.services)
     if question.owned:
-        with contextlib.suppress(FileNotFoundError):
-            names |= set(os.listdir(ROOT))
+        names |= set(files.content(ROOT, ROOT))
     found: dict[str, Service] = {}
     for name in names:
         seen = _seen(places, name) or _left(name, question)
@@ -87,7 +86,7 @@ def _seen(places: Places, name: str) -> Optional[Service]:
 def _left(name: str, question: Question) -> Optional[Service]:
     """What a run left that was killed between the directory and its specification, by the name that an owner's services begin with."""
     owner = next((one for one in question.owners if question.owned and name.startswith(f"{one}-")), None)
-    there = owner is not None and os.path.isdir(os.path.join(ROOT, name))
+    there = owner is not None and os.path.lexists(_folder(name))
     return Service(name, owner, running=False) if there else None
 
 
@@ -99,7 +98,7 @@ def _specification(name: str) -> Optional[Service]:
     try:
         spec: dict[str, Any] = json.loads(said)
         kept = tuple(ServiceFile(*one) for one in spec["files"])
-        answers_at = tuple(NameSocket(ip_address(address), port) for address, port in spec.get("answers_at", ()))
+        answers_at = tuple(NameSocket(read_address(address), port) for address, port in spec.get("answers_at", ()))
         command = tuple(spec["command"])
         return Service(name, spec["owner"], spec["netns"], command, kept, spec["package"], answers_at=answers_at)
     except (ValueError, KeyError, TypeError):
@@ -141,22 +140,28 @@ def _state(process: Process) -> str:
 
 
 def _read(name: str, file: str) -> Optional[str]:
-    with (
-        contextlib.suppress(OSError),
-        open(os.path.join(ROOT, name, file), encoding="utf-8", errors="replace") as opened,
-    ):
-        return opened.read()
+    """None where there is no plain file of that name."""
+    path = os.path.join(_folder(name), file)
+    with contextlib.suppress(OSError, Conflict):
+        found = files.open_plain(path, path, os.O_RDONLY)
+        if found is not None:
+            with files.descriptor(found):
+                return files.read(found).decode(errors="replace")
     return None
 
 
+def _folder(name: str) -> str:
+    return os.path.join(ROOT, name)
+
+
 def _expand(name: str, text: str) -> str:
-    return text.replace("{dir}", os.path.join(ROOT, name))
+    return text.replace("{dir}", _folder(name))
 
 
 def sockets() -> dict[int, str]:
     """The sockets of all services by their inodes, with the service's name."""
     found: dict[int, str] = {}
-    for name in _content(ROOT):
+    for name in files.content(ROOT, ROOT):
         process = _process(name)
         folder = f"/proc/{process.pid}/fd" if process and _alive(process) else ""
         with contextlib.suppress(OSError):
@@ -211,12 +216,12 @@ def _start(places: Places, what: str, service: Service) -> None:
     """Errors: Unsupported where the program is not there: then nothing is changed."""
     path = _find(what, service)
     _stop(what, service.name)
-    folder = os.path.join(ROOT, service.name)
-    files.make_directory(folder)
-    # The lock's file may have been the first in there, and made by somebody who lets nobody look in.
+    folder = _folder(service.name)
+    with files.made_folder(what, folder):
+        _write_files(what, service)
+    # The lock's file may have been the first in there, with a directory that only root could read.
     os.chmod(os.path.dirname(ROOT), 0o755)
-    _write_files(service)
-    _write(service.name, SPEC, _spec(service))
+    _write(what, service.name, SPEC, _spec(service))
     _forget(service.name, LOG, PID)
     arguments = [_expand(service.name, word) for word in service.command[1:]]
     command = program.recorded(path, arguments, os.path.join(folder, PID))
@@ -291,27 +296,28 @@ def _ended(what: str, service: Service) -> KernelRefused:
     said = [line.strip() for line in (_read(service.name, LOG) or "").splitlines() if line.strip()]
     last = f': "{said[-1]}"' if said else " without a word"
     why = f"{service.command[0]} ended as soon as it was started{last}"
-    return KernelRefused(what, why, f"see {os.path.join(ROOT, service.name, LOG)}, and run again")
+    return KernelRefused(what, why, f"see {os.path.join(_folder(service.name), LOG)}, and run again")
 
 
 def _tell(what: str, service: Service) -> None:
     """The specification comes last: until the program was told, its files count as changed."""
-    _write_files(service)
+    _write_files(what, service)
     process = _process(service.name)
     if process is None or not _alive(process):
         raise KernelRefused(what, f"{service} has ended meanwhile", "run again")
     os.kill(process.pid, signal.SIGHUP)
-    _write(service.name, SPEC, _spec(service))
+    _write(what, service.name, SPEC, _spec(service))
 
 
 def _remove(what: str, name: str) -> None:
     """The specification goes last, so that a killed run leaves it to be found."""
     _stop(what, name)
-    folder = os.path.join(ROOT, name)
-    _forget(name, *(one for one in _content(folder) if one != SPEC))
+    with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+        os.unlink(_folder(name))  # something else was put in its place, a link for example
+    _forget(name, *(one for one in files.content(what, _folder(name)) if one != SPEC))
     _forget(name, SPEC)
     with contextlib.suppress(FileNotFoundError):
-        os.rmdir(folder)
+        os.rmdir(_folder(name))
     with contextlib.suppress(OSError):
         os.rmdir(ROOT)
 
@@ -344,33 +350,24 @@ def _spec(service: Service) -> str:
     return json.dumps({**said, "files": service.files, "answers_at": answers_at}, indent=1)
 
 
-def _write_files(service: Service) -> None:
-    """Those that it had and has no more go; what the program itself put there stays."""
+def _write_files(what: str, service: Service) -> None:
+    """Files that it had before and has no more are removed; those of the program itself stay."""
     for file in service.files:
-        _write(service.name, file.path, _expand(service.name, file.content))
+        _write(what, service.name, file.path, _expand(service.name, file.content))
     before = _specification(service.name)
     kept = {file.path for file in service.files}
     _forget(service.name, *(file.path for file in before.files if file.path not in kept) if before else ())
 
 
-def _write(name: str, file: str, content: str) -> None:
-    """Whole at any moment: a program that reads it meanwhile sees the old or the new. It may run as anybody."""
-    path = os.path.join(ROOT, name, file)
-    if _read(name, file) == content:
-        return
-    with open(f"{path}.new", "w", encoding="utf-8") as opened:
-        os.fchmod(opened.fileno(), 0o644)
-        opened.write(content)
-    os.replace(f"{path}.new", path)
-
-
-def _content(folder: str) -> list[str]:
-    with contextlib.suppress(FileNotFoundError):
-        return os.listdir(folder)
-    return []
+def _write(what: str, name: str, file: str, content: str) -> None:
+    """Whole at any moment: a program that reads it meanwhile sees the old or the new. It may run as any user."""
+    if _read(name, file) != content:
+        files.substitute(what, os.path.join(_folder(name), file), content.encode(), 0o644)
 
 
 def _forget(name: str, *names: str) -> None:
-    for one in names:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(ROOT, name, one))
+    folder = files.open_folder(_folder(name), _folder(name))
+    if folder is not None:
+        with files.descriptor(folder):
+            for one in names:
+                files.forget(one, folder)

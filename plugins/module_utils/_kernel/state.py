@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from typing import Optional
 
-from .._model.errors import KernelRefused
+from .._model.errors import DocknetError, KernelRefused
 from .._model.plan import Operation, Question, World
 from .._model.state import State
 from .._model.statefile import DIRECTORY, FILE, DamagedState, decode, encode, path_of
@@ -26,9 +26,7 @@ def look(_places: Places, question: Question, world: World) -> None:
     if not (question.states or question.survey):
         return
     try:
-        names = sorted(found[1] for found in map(FILE.fullmatch, os.listdir(DIRECTORY)) if found)
-    except FileNotFoundError:
-        return
+        names = sorted(found[1] for found in map(FILE.fullmatch, files.content(DIRECTORY, DIRECTORY)) if found)
     except OSError as error:
         raise KernelRefused(DIRECTORY, f"it cannot be read: {error.strerror}", code=error.errno) from error
     for name in names:
@@ -58,59 +56,31 @@ def change(_places: Places, operations: Sequence[Operation]) -> Done:
         state: State = operation.value
         try:
             if operation.action == "delete":
-                delete(state.name)
+                take(path_of(state.name))
             else:
-                write(state.name, encode(state).encode())
+                put(path_of(state.name), encode(state).encode())
             yield operation, None
         except OSError as error:
             why = f"{path_of(state.name)} cannot be written: {error.strerror}"
             yield operation, KernelRefused(operation.what, why, code=error.errno)
-
-
-def write(name: str, content: bytes) -> None:
-    put(path_of(name), content)
+        except DocknetError as error:
+            yield operation, error
 
 
 def put(path: str, content: bytes) -> None:
-    """A file of root's alone in DIRECTORY. Until it is complete and on the disk it has another name; a run that is killed leaves the old one."""
-    unfinished = unfinished_of(path)
-    files.make_directory(DIRECTORY)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(unfinished)
-    try:
-        file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with files.descriptor(file):
-            os.fchmod(file, 0o600)
-            files.put(file, content, 0)
-            os.fsync(file)
-        os.rename(unfinished, path)
-        sync(DIRECTORY)
-    except OSError:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
-        raise
-
-
-def delete(name: str) -> None:
-    take(path_of(name))
+    """A file in DIRECTORY that only root reads; a run that is killed, or a loss of power, leaves the old one."""
+    files.substitute(path, path, content, 0o600, sync=True)
 
 
 def take(path: str) -> None:
     """Remove a file of DIRECTORY, and that with its last one."""
-    for one in (unfinished_of(path), path):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(one)
+    folder = files.open_folder(path, os.path.dirname(path))
+    if folder is None:
+        return
+    with files.descriptor(folder):
+        name = os.path.basename(path)
+        for one in (files.unfinished_name(name), name):
+            files.forget(one, folder)
+        os.fsync(folder)
     with contextlib.suppress(OSError):
-        sync(DIRECTORY)
         os.rmdir(DIRECTORY)
-
-
-def unfinished_of(path: str) -> str:
-    folder, name = os.path.split(path)
-    return f"{folder}/.{name}.new"
-
-
-def sync(directory: str) -> None:
-    """A new name is on the disk when its directory is."""
-    with files.descriptor(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as number:
-        os.fsync(number)

@@ -61,7 +61,7 @@ def _seen(key: TextKey) -> Optional[TextFile]:
 
 def _marked() -> Iterator[TextKey]:
     """Files that begin with a mark of ours. What is no plain file is nobody's of ours, and no error here."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, Conflict):
         for netns in os.listdir(files.NETNS_ETC):
             for key in (TextKey(netns, name) for name in NAMES):
                 with contextlib.suppress(OSError, DocknetError):
@@ -90,39 +90,27 @@ def change(_places: Places, operations: Sequence[Operation]) -> Done:
 
 def _write(what: str, value: TextFile) -> None:
     path, content = value.key.path, value.content.encode()
-    file = files.open_plain(what, path, os.O_RDWR)
-    if file is None:
-        files.make_directory(os.path.dirname(path))
-        try:
-            files.create(path, content, f".{os.path.basename(path)}{files.UNFINISHED}")
-        except OSError:
-            files.tidy(os.path.dirname(path))
-            raise
-        return
-    with files.descriptor(file):
-        before = files.read(file)
-        try:
-            files.put(file, content, 0)
-        except OSError:
-            # No space, for one. The room for what was there is there.
-            with contextlib.suppress(OSError):
-                files.put(file, before, 0)
-                os.ftruncate(file, len(before))
-            raise
-        os.ftruncate(file, len(content))
+    with files.opened(what, path, os.O_RDWR) as seen:
+        if seen:
+            files.put_all(seen.file, files.read(seen.file), content)
+            return
+    try:
+        files.create(what, path, content)
+    except OSError:
+        files.tidy(os.path.dirname(path))
+        raise
 
 
 def _delete(what: str, value: TextFile) -> None:
-    """It is emptied too: whoever has it bound keeps it, and must not keep asking a name server that goes.
+    """It is emptied too: a process that has it mounted keeps it, and must not keep asking a name server that is removed.
 
-    Its name goes first: a run that dies in between would leave a file without a mark, which is nobody's.
+    Its name is removed first: a run that is killed in between would leave a file without a mark, which nobody removes.
     """
     path = value.key.path
-    file = files.open_plain(what, path, os.O_RDWR)
-    if file is not None:
-        with files.descriptor(file):
-            os.unlink(path)
-            os.ftruncate(file, 0)
+    with files.opened(what, path, os.O_RDWR) as seen:
+        if seen:
+            seen.unlink()
+            os.ftruncate(seen.file, 0)
     files.tidy(os.path.dirname(path))
     if path.startswith("/run/"):
         # Folders that were made for it; whoever has them there makes them at each start.

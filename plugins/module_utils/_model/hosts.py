@@ -23,12 +23,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import NamedTuple, Optional, Union
 
 from .link import Address, LinkKey
 from .namespace import NetnsRef
 from .owner import PREFIX, SEPARATOR
+from .words import read_address, text_of
 
 # The same names as in a container of Docker's (moby, daemon/libnetwork/etchosts/etchosts.go).
 LOCALHOST = (
@@ -92,10 +92,11 @@ class HostsBlock:
 
 @dataclass(frozen=True)
 class HostsFile:
-    """A hosts file as seen. `content` None: it is not there, and can be made."""
+    """A hosts file as seen. `content` None: it does not exist, and can be created; but not where the host's own would be (`host_own`)."""
 
     path: str
     content: Optional[bytes]
+    host_own: bool = False
 
 
 class Span(NamedTuple):
@@ -132,7 +133,7 @@ def read(line: bytes) -> Line:
     text = line.decode(errors="backslashreplace")
     address, *names = text.split() or [""]
     try:
-        return HostsLine(ip_address(address), tuple(names))
+        return HostsLine(read_address(address), tuple(names))
     except ValueError:
         return text
 
@@ -140,7 +141,7 @@ def read(line: bytes) -> Line:
 def put(content: Optional[bytes], owner: str, lines: Iterable[Line]) -> bytes:
     """The file with the owner's block saying `lines`. Errors: Damaged."""
     name = PREFIX + SEPARATOR + owner
-    block = "".join(f"{line}\n" for line in (f"# BEGIN {name}", *lines, f"# END {name}")).encode()
+    block = text_of(f"hosts block {owner}", (f"# BEGIN {name}", *map(str, lines), f"# END {name}")).encode()
     if content is None:
         return HEADER + block
     seen = find(content, owner)

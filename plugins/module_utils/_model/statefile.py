@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address, ip_network
 from typing import Any, Optional
 
 from .errors import DocknetError, Unsupported
@@ -22,6 +21,7 @@ from .link import Address, Network
 from .rule import Ports
 from .state import VERSION, Allocation, Lease, NetworkLease, State
 from .wireguard_key import PublicKey
+from .words import read_address, read_network
 
 DIRECTORY = "/var/lib/docknet"
 # As owners are named: see _topology/normalise.py.
@@ -97,7 +97,7 @@ def encode_slices(slices: Mapping[str, Sequence[Network]]) -> dict[str, list[str
 
 
 def decode_slices(words: Mapping[str, Sequence[str]]) -> dict[str, tuple[Network, ...]]:
-    return {host: tuple(ip_network(one) for one in parts) for host, parts in words.items()}
+    return {host: tuple(read_network(one) for one in parts) for host, parts in words.items()}
 
 
 def encode_ports(published: Ports, on: Sequence[Address]) -> str:
@@ -143,15 +143,15 @@ def decode_state(whole: Mapping[str, Any]) -> State:
         {key: on for key, (_ports, on) in published.items() if on},
         decode_leases(whole.get("elsewhere", {})),
     )
-    peers = {name: ip_address(address) for name, address in whole.get("peers", {}).items()}
+    peers = {name: read_address(address) for name, address in whole.get("peers", {}).items()}
     keys = decode_keys(whole.get("keys", {}))
     return State(whole["name"], whole["host"], whole["document"], chosen, tuple(whole["attached"]), peers, keys)
 
 
 def decode_network(words: Mapping[str, Any]) -> NetworkLease:
-    subnets = tuple(ip_network(one) for one in words["subnets"])
-    gateways = {subnet: one for one in map(ip_address, words["gateways"]) for subnet in subnets if one in subnet}
-    shim: dict[int, Address] = {one.version: one for one in map(ip_address, words.get("shim", ()))}
+    subnets = tuple(read_network(one) for one in words["subnets"])
+    gateways = {subnet: one for one in map(read_address, words["gateways"]) for subnet in subnets if one in subnet}
+    shim: dict[int, Address] = {one.version: one for one in map(read_address, words.get("shim", ()))}
     slices = decode_slices(words.get("slices", {}))
     return NetworkLease(words["device"], subnets, gateways, shim, words.get("vni"), words.get("mtu"), slices)
 
@@ -165,11 +165,11 @@ def decode_leases(whole: Mapping[str, Any]) -> dict[tuple[str, str], Lease]:
 
 
 def decode_lease(words: Mapping[str, Any]) -> Lease:
-    four, six = (words[name] if words[name] is None else ip_address(words[name]) for name in ("ipv4", "ipv6"))
+    four, six = (words[name] if words[name] is None else read_address(words[name]) for name in ("ipv4", "ipv6"))
     return Lease(four, six, words["mac"], words.get("interface"))
 
 
 def decode_ports(words: str) -> tuple[Ports, tuple[Address, ...]]:
     hosts, _colons, ports = zip(*(each.rpartition(":") for each in words.split()))
     first, _dash, last = ports[0].partition("-")
-    return Ports(int(first), int(last or first)), tuple(ip_address(host.strip("[]")) for host in hosts if host)
+    return Ports(int(first), int(last or first)), tuple(read_address(host.strip("[]")) for host in hosts if host)

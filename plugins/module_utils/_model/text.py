@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from .owner import PREFIX, SEPARATOR
+from .words import text_of
 
 MARK = re.compile(rf"# {PREFIX}{SEPARATOR}([A-Za-z0-9_.-]+): ")
 
@@ -44,7 +45,7 @@ class TextFile:
     @property
     def content(self) -> str:
         first = f"# {PREFIX}{SEPARATOR}{self.owner}: this file is written anew whenever its topology changes"
-        return "".join(f"{line}\n" for line in (first, *self.lines))
+        return text_of(str(self), (first, *self.lines))
 
 
 def stand_in(path: str, owner: str) -> TextFile:

@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from .._model.errors import Conflict, DocknetError
@@ -22,6 +21,7 @@ from .._model.state import Allocation, OnLink, State, Surroundings, Underlay
 from .._model.statefile import decode_state, plain
 from .._model.topology import Document
 from .._model.wireguard_key import PublicKey
+from .._model.words import read_address, read_network
 from .document import read
 from .leases import Leases, strange_vnis
 from .recall import recall
@@ -49,13 +49,13 @@ class Told:
     def read(cls, words: Mapping[str, Any]) -> Told:
         host, way = words["host"], words["underlay"]
         around = Surroundings(
-            on_link=tuple(OnLink(ip_network(net), device, owner, host) for net, device, owner in words["on_link"]),
-            routed=tuple(map(ip_network, words["routed"])),
-            servers=tuple(map(ip_address, words["servers"])),
+            on_link=tuple(OnLink(read_network(net), device, owner, host) for net, device, owner in words["on_link"]),
+            routed=tuple(map(read_network, words["routed"])),
+            servers=tuple(map(read_address, words["servers"])),
             states={f"{one['name']} on {host}": decode_state(one) for one in words["others"]},
-            addresses=frozenset(map(ip_address, words["addresses"])),
+            addresses=frozenset(map(read_address, words["addresses"])),
             vnis={int(number): f"{device} on {host}" for number, device in words["vnis"].items()},
-            underlay=Underlay(ip_address(way["address"]), way["device"], way["mtu"]) if way else None,
+            underlay=Underlay(read_address(way["address"]), way["device"], way["mtu"]) if way else None,
             identity=words["identity"],
         )
         known = decode_state(words["known"])

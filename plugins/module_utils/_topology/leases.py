@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address, ip_network
 from typing import Any, Optional
 
 from .._model.link import Address
@@ -22,6 +21,7 @@ from .._model.state import Allocation, Lease, NetworkLease
 from .._model.topology import Document
 from .._model.vxlan import Vxlan
 from .._model.wireguard_key import PublicKey
+from .._model.words import read_address, read_network
 from .addresses import shim_of
 from .wireguard import public_key
 
@@ -51,23 +51,23 @@ def leases(reports: Iterable[Mapping[str, Any]]) -> Leases:
         if report.get("host") and report.get("wireguard"):
             keys[report["host"]] = public_key(f"host {report['host']}", report["wireguard"])
         for name, one in report.get("networks", {}).items() if report.get("host") else ():
-            own = {address.version: address for address in map(ip_address, one.get("host_shim", ()))}
+            own = {address.version: address for address in map(read_address, one.get("host_shim", ()))}
             endpoints[(shim_of(report["host"]), name)] = Lease(own.get(4), own.get(6))
             lease = networks.setdefault(name, network(one))
             if one.get("slices"):
-                mine = {report["host"]: tuple(map(ip_network, one["slices"]))}
+                mine = {report["host"]: tuple(map(read_network, one["slices"]))}
                 networks[name] = replace(lease, slices={**lease.slices, **mine})
         for name, one in report.get("containers", {}).items():
             for of, has in one.get("networks", {}).items():
-                four, six = (has.get(word) and ip_address(has[word]) for word in ("ipv4_address", "ipv6_address"))
+                four, six = (has.get(word) and read_address(has[word]) for word in ("ipv4_address", "ipv6_address"))
                 endpoints[(name, of)] = Lease(four, six, has.get("mac_address"))
     return Leases(endpoints, networks, keys, peers)
 
 
 def network(words: Mapping[str, Any]) -> NetworkLease:
-    subnets = tuple(ip_network(one) for one in words.get("subnets", ()))
+    subnets = tuple(read_network(one) for one in words.get("subnets", ()))
     gateways = {
-        subnet: one for one in map(ip_address, words.get("gateways", ())) for subnet in subnets if one in subnet
+        subnet: one for one in map(read_address, words.get("gateways", ())) for subnet in subnets if one in subnet
     }
     return NetworkLease("", subnets, gateways, vni=words.get("vni"), mtu=words.get("mtu"))
 

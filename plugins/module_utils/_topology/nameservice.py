@@ -16,7 +16,7 @@ networks from an address that it shares with others, and no process runs per con
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from .._model.hosts import HostsBlock
@@ -25,6 +25,7 @@ from .._model.rule import Ports
 from .._model.service import NameSocket, Service, ServiceFile
 from .._model.text import TextFile, TextKey
 from .._model.topology import DEFAULT_BRIDGE, ContainerSpec, NetworkSpec
+from .._model.words import text_of
 from . import container_files, nsswitch
 from .container_files import Book, Entry
 from .network import addresses
@@ -198,10 +199,11 @@ def digest(site: Site, circle: Circle) -> str:
 
 def service(site: Site, book: Book, circle: Circle, port: int) -> Service:
     """Names and servers are `live`: a name that comes or goes ends no answer that is under way, and is known at once."""
+    what = f"topology {site.owner}, name server"
     files = (
-        ServiceFile("conf", text(configuration(site, circle, port))),
-        ServiceFile("hosts", text(hosts(book, circle)), live=True),
-        ServiceFile("servers", text(servers(site, book, circle)), live=True),
+        ServiceFile("conf", text_of(what, configuration(site, circle, port))),
+        ServiceFile("hosts", text_of(what, hosts(book, circle)), live=True),
+        ServiceFile("servers", text_of(what, servers(site, book, circle)), live=True),
     )
     command = ("dnsmasq", "--keep-in-foreground", "--conf-file={dir}/conf")
     name = f"{site.owner}-names-{digest(site, circle)}"
@@ -212,10 +214,6 @@ def service(site: Site, book: Book, circle: Circle, port: int) -> Service:
 def listens_on(site: Site, circle: Circle) -> Iterator[Address]:
     for name in circle.networks:
         yield from gateways(site, site.network(name))
-
-
-def text(lines: Iterable[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
 
 
 def configuration(site: Site, circle: Circle, port: int) -> Iterator[str]:

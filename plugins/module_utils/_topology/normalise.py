@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import ip_network
 from typing import Any, Callable, Optional, TypeVar, Union
 
 from .._model.errors import InvalidRequest
 from .._model.link import Address, Interface, Network, Route
 from .._model.namespace import NetnsRef
+from .._model.words import ZoneError, read_address, read_interface, read_network
 
 Value = TypeVar("Value")
 
@@ -135,26 +136,32 @@ def number(what: str, option: str, value: Optional[int], low: int, high: int) ->
 
 def address(what: str, option: str, value: str) -> Address:
     try:
-        found = ip_address(value.strip())
+        return read_address(value.strip())
+    except ZoneError:
+        raise zone(what, option, value) from None
     except ValueError:
         raise refuse(what, option, value, "is no address", "write it without a prefix length, 172.17.0.1") from None
-    if getattr(found, "scope_id", None):
-        raise refuse(what, option, value, "has a zone", "leave out the % and what follows")
-    return found
+
+
+def zone(what: str, option: str, value: str) -> InvalidRequest:
+    """A zone names an interface of one host; here the interface is known, or none is meant."""
+    return refuse(what, option, value, "has a zone", "leave out the % and what follows")
 
 
 def interface(what: str, option: str, value: str) -> Interface:
     """An address with its prefix length. Without one it would be a /32 by guess, so that is an error."""
     text = value.strip()
     try:
-        found = ip_interface(text)
+        found = read_interface(text)
+    except ZoneError:
+        raise zone(what, option, value) from None
     except ValueError:
         raise refuse(what, option, value, "is no address in CIDR form", "write it as 172.17.0.2/16") from None
     if "/" not in text:
         raise refuse(
             what, option, value, "has no prefix length", f"write it as {text}/{16 if found.version == 4 else 64}"
         )
-    if "%" in text or found.ip.is_multicast or found.ip.is_unspecified:
+    if found.ip.is_multicast or found.ip.is_unspecified:
         raise refuse(what, option, value, "is no address that an interface can have")
     network = found.network
     ends = (network.network_address, network.broadcast_address)
@@ -168,7 +175,9 @@ def interface(what: str, option: str, value: str) -> Interface:
 def network(what: str, option: str, value: str) -> Network:
     text = value.strip()
     try:
-        return ip_network(text)
+        return read_network(text)
+    except ZoneError:
+        raise zone(what, option, value) from None
     except ValueError:
         pass
     try:

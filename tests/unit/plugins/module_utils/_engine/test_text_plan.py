@@ -96,7 +96,7 @@ def test_a_file_without_our_mark_is_nobody_s():
     assert read(KEY, b"# docknet@shop: in other words\na\n\nb") == TextFile(KEY, "shop", ("a", "", "b"))
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]))).map(tuple))
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]))).map(tuple))
 def test_what_is_written_is_what_is_read(lines):
     file = TextFile(KEY, "shop-1.a", lines)
     assert read(KEY, file.content.encode()) == file
