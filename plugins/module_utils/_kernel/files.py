@@ -178,7 +178,7 @@ def create(what: str, path: str, content: bytes, mode: int = 0o644, sync: bool =
     `sync`: it survives a loss of power from then on.
     """
     name = os.path.basename(path)
-    with made_folder(what, os.path.dirname(path)) as folder:
+    with existing(what, os.path.dirname(path), make=True) as folder:
         forget(unfinished_name(name), folder)
         file = _nameless(folder, mode)
         if file is None:
@@ -195,7 +195,7 @@ def create(what: str, path: str, content: bytes, mode: int = 0o644, sync: bool =
 def substitute(what: str, path: str, content: bytes, mode: int = 0o644, sync: bool = False) -> None:
     """As `create`, or in place of the file of that name: readers see the old one or the new one, whole. Errors: OSError, Conflict."""
     name = os.path.basename(path)
-    with made_folder(what, os.path.dirname(path)) as folder:
+    with existing(what, os.path.dirname(path), make=True) as folder:
         try:
             os.stat(name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
@@ -208,9 +208,9 @@ def substitute(what: str, path: str, content: bytes, mode: int = 0o644, sync: bo
 
 
 @contextlib.contextmanager
-def made_folder(what: str, path: str) -> Iterator[int]:
-    """A descriptor of a directory, which is created where it is missing. Errors: OSError, Conflict."""
-    folder = open_folder(what, path, make=True)
+def existing(what: str, path: str, make: bool = False) -> Iterator[int]:
+    """A descriptor of a directory. Errors: OSError (ENOENT, unless `make`), Conflict."""
+    folder = open_folder(what, path, make)
     if folder is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     with descriptor(folder):
@@ -268,16 +268,15 @@ def content(what: str, path: str) -> list[str]:
 
 
 def tidy(path: str) -> None:
-    """Remove a directory below /etc/netns when it holds nothing but unfinished files of killed runs, and /etc/netns when it is empty."""
-    with contextlib.suppress(OSError, Conflict):
-        folder, above = open_folder(path, path), open_folder(path, NETNS_ETC)
-        if above is None:
-            return
-        with descriptor(above):
-            if folder is not None:
-                with descriptor(folder):
-                    for name in os.listdir(folder):
-                        if name.startswith(".") and name.endswith(UNFINISHED):
-                            os.unlink(name, dir_fd=folder)
-                os.rmdir(os.path.basename(path), dir_fd=above)
+    """Remove a directory of /etc/netns when it holds nothing but unfinished files of killed runs, and /etc/netns when it is empty."""
+    above, name = os.path.split(path)
+    if above != NETNS_ETC:
+        return
+    with contextlib.suppress(OSError, Conflict), existing(path, above) as parent:
+        with existing(path, path) as folder:
+            for one in os.listdir(folder):
+                if one.startswith(".") and one.endswith(UNFINISHED):
+                    os.unlink(one, dir_fd=folder)
+        os.rmdir(name, dir_fd=parent)
+    with contextlib.suppress(OSError):
         os.rmdir(NETNS_ETC)

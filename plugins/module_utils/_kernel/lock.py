@@ -24,7 +24,7 @@ LOCK = "/run/docknet/lock"
 def locked(timeout: float) -> Iterator[None]:
     """Hold the host's lock. Errors: Locked after `timeout` seconds; the kernel frees it when its holder dies."""
     try:
-        with files.made_folder(LOCK, os.path.dirname(LOCK)) as folder:
+        with files.existing(LOCK, os.path.dirname(LOCK), make=True) as folder:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(os.path.basename(LOCK), flags, 0o600, dir_fd=folder)
     except OSError as error:

@@ -217,7 +217,7 @@ def _start(places: Places, what: str, service: Service) -> None:
     path = _find(what, service)
     _stop(what, service.name)
     folder = _folder(service.name)
-    with files.made_folder(what, folder):
+    with files.existing(what, folder, make=True):
         _write_files(what, service)
     # The lock's file may have been the first in there, with a directory that only root could read.
     os.chmod(os.path.dirname(ROOT), 0o755)

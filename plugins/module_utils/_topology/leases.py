@@ -47,7 +47,7 @@ def leases(reports: Iterable[Mapping[str, Any]]) -> Leases:
     peers: dict[str, Address] = {}
     for report in reports:
         if report.get("host") and report.get("underlay"):
-            peers[report["host"]] = ip_address(report["underlay"])
+            peers[report["host"]] = read_address(report["underlay"])
         if report.get("host") and report.get("wireguard"):
             keys[report["host"]] = public_key(f"host {report['host']}", report["wireguard"])
         for name, one in report.get("networks", {}).items() if report.get("host") else ():
