@@ -38,6 +38,7 @@ from . import (
     links,
     namespaces,
     passage,
+    room,
     rule,
     service,
     source,
@@ -95,6 +96,7 @@ def apply(
 
     Errors: stops at the first one, but not among removals, which all have their try: Several at the end.
     """
+    room.check(operations)
     service.check(operations)
     wireguard.check(host, operations)
     writer = links.Writer(host, world.links)
