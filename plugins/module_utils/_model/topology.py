@@ -84,7 +84,10 @@ class Options:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """A network. `device`: the name that was chosen for its bridge. `ipam`: "default", "dhcp" or "none"."""
+    """A network. `device`: the name that was chosen for its bridge. `ipam`: "default", "dhcp" or "none".
+
+    `compose_name`: the name outside of the document (`name` in Compose), by which other topologies join it too.
+    """
 
     name: str
     driver: str = "bridge"
@@ -96,6 +99,7 @@ class NetworkSpec:
     ipv6: bool = False
     internal: bool = False
     options: Options = field(default_factory=Options)
+    compose_name: Optional[str] = None
 
     @property
     def what(self) -> str:

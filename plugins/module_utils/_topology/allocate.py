@@ -278,13 +278,11 @@ class Networks:
             for name, lease in state.allocation.networks.items()
             if lease.device and name != DEFAULT_BRIDGE
         }
-        fitting = {
-            lease.device: lease
-            for name, _topology, lease in there.values()
-            if (lease.device == network.device if network.device else name == network.name)
-        }
+        fitting = self.fitting(network, there.values())
         if len(fitting) != 1:
-            asked = f"with the device {network.device}" if network.device else f'named "{network.name}"'
+            asked = (
+                f"with the device or name {network.compose_name}" if network.compose_name else f'named "{network.name}"'
+            )
             known = ", ".join(sorted({f"{name} ({lease.device})" for name, _topology, lease in there.values()}))
             if fitting:
                 why, out = f"several topologies on this host have a network {asked}", f"say which by name: {known}"
@@ -298,7 +296,7 @@ class Networks:
             return None
         lease = next(iter(fitting.values()))
         if lease.vni is not None or lease.slices:
-            why = f'"{network.device or network.name}" is an overlay, which is of one topology alone'
+            why = f'"{network.compose_name or network.name}" is an overlay, which is of one topology alone'
             self.errors.append(Conflict(network.what, why, "put these containers into that topology"))
             return None
         said = [
@@ -309,6 +307,23 @@ class Networks:
         ]
         self.spaces[network.name] = spaces_of(network.what, lease, said)
         return lease
+
+    def fitting(
+        self, network: NetworkSpec, there: Iterable[tuple[str, str, NetworkLease]]
+    ) -> dict[Optional[str], NetworkLease]:
+        """Networks that are meant, by their bridges: that bridge, else that name, else Compose's name for it (PROJECT_NETWORK)."""
+        known = list(there)
+        asked = network.compose_name or network.name
+        by_device = {lease.device: lease for _name, _topology, lease in known if lease.device == network.device}
+        if network.device and by_device:
+            return by_device
+        by_name = {
+            lease.device: lease
+            for name, topology, lease in known
+            if asked in (name, compose_name_of(self.around.states[topology], name))
+        }
+        composed = {lease.device: lease for name, topology, lease in known if asked == f"{topology}_{name}"}
+        return by_name or composed
 
     def default_bridge(self) -> NetworkLease:
         """The host's one, as whoever has it knows it."""
@@ -348,6 +363,13 @@ def pools_of(state: State, network: str) -> tuple[Pool, ...]:
         return read(state.document).networks[network].pools
     except (DocknetError, KeyError):
         return ()  # A joined network is said elsewhere, and what an earlier version took need not be valid now.
+
+
+def compose_name_of(state: State, network: str) -> Optional[str]:
+    """The name outside of its document; none of one that is joined."""
+    networks = state.document.get("networks")
+    said = networks.get(network) if isinstance(networks, Mapping) else None
+    return said.get("name") if isinstance(said, Mapping) and not said.get("external") else None
 
 
 def spaces_of(what: str, lease: NetworkLease, said: Sequence[Pool]) -> dict[int, Space]:

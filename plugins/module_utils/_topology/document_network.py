@@ -27,7 +27,7 @@ DRIVERS = {driver: driver for driver in ("bridge", "macvlan", "ipvlan", "overlay
 # With a bridge on the host, in words.
 A_BRIDGED = {"bridge": "a bridge network", "overlay": "an overlay"}
 RESERVED = {DEFAULT_BRIDGE: "network_mode: bridge", "host": "network_mode: host", "none": "network_mode: none"}
-IPAM = {"default": "default", "dhcp": "dhcp", "null": "none", "none": "none"}
+IPAM = {"default": "default", "host-local": "default", "dhcp": "dhcp", "null": "none", "none": "none"}
 # Docker's word for an address that containers are to use as their gateway, beside the bridge's own.
 OTHER_GATEWAYS = ("DefaultGatewayIPv4", "DefaultGatewayIPv6")
 
@@ -54,15 +54,15 @@ def network(node: Node, name: str) -> NetworkSpec:
     node.check(KEYS, strange=STRANGE, idle=Idle(IDLE, "networks", name))
     labels(node["labels"])
     driver = read_driver(node["driver"])
-    device = chosen(node)
     if node["external"].given and is_external(node["external"]):
-        return external(node, name, driver, device)
+        return external(node, name, driver)
     ipv4, ipv6, internal = (node[key].flag() for key in ("enable_ipv4", "enable_ipv6", "internal"))
     said = options(node["driver_opts"], driver, {"enable_ipv4": ipv4, "enable_ipv6": ipv6, "internal": internal})
     ipv4, ipv6, internal = said.ipv4, said.ipv6, said.internal
     ipam, pools = read_ipam(node["ipam"], {4: ipv4, 6: ipv6}, driver)
-    if device and said.device and device != said.device:
-        node["name"].refuse(f"{device!r} is not {said.device!r}, which driver_opts says", "say one of them")
+    # With a name for the bridge in driver_opts, `name` is Compose's alone.
+    compose_name = node["name"].text() if said.device else None
+    device = None if said.device else chosen(node)
     settings = said.settings
     if driver in ON_PARENT:
         settings = said.on_parent(node["name"], device)
@@ -72,7 +72,9 @@ def network(node: Node, name: str) -> NetworkSpec:
             "has neither IPv4 nor IPv6, so nothing could be given an address", "enable one, or use ipam driver none"
         )
     consistent(node, settings, internal, ipv6)
-    spec = NetworkSpec(name, driver, device or said.device, False, ipam, pools, ipv4, ipv6, internal, settings)
+    spec = NetworkSpec(
+        name, driver, device or said.device, False, ipam, pools, ipv4, ipv6, internal, settings, compose_name
+    )
     if spec.routed and any(pool.gateway for pool in pools):
         why = f"has a gateway, and with ipvlan_mode {settings.mode} nobody asks for a neighbour: the way out is the interface"
         node["ipam"]["config"].refuse(why, "leave it out, or use ipvlan_mode l2")
@@ -115,15 +117,19 @@ def is_external(node: Node) -> bool:
     return bool(node.flag())
 
 
-def external(node: Node, name: str, driver: str, device: Optional[str]) -> NetworkSpec:
-    """Another topology's: the one with that bridge, and where none is said, with that name; see _topology/allocate.py."""
+def external(node: Node, name: str, driver: str) -> NetworkSpec:
+    """Another topology's: the one with that bridge or name, as Compose or its own document has it; see _topology/allocate.py."""
     for key, one in node.entries():
         if key in KEYS and key not in EXTERNAL and one.given:
             one.refuse("belongs to the topology that makes the network", "leave it out where external is true")
     if driver != "bridge":
         why = "is of one topology alone" if driver == "overlay" else "has nothing to join: its network is the parent's"
         node["driver"].refuse(f"{driver!r} {why}", "leave external out")
-    return NetworkSpec(name, device=device, external=True)
+    said = node["name"].text()
+    if said is not None and not normalise.CONTAINER.fullmatch(said):
+        node["name"].attempt(named, said)
+    device = said if said and normalise.LINK_NAME.fullmatch(said) else None
+    return NetworkSpec(name, device=device, external=True, compose_name=said)
 
 
 def read_ipam(node: Node, families: dict[int, bool], driver: str) -> tuple[str, tuple[Pool, ...]]:

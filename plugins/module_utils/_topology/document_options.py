@@ -37,7 +37,7 @@ DOCKER = "com.docker.network."
 NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     **{
         f"{DOCKER}bridge.{name}": (name, BRIDGED)
-        for name in ("name", "enable_icc", "enable_ip_masquerade", "host_binding_ipv4")
+        for name in ("name", "default_bridge", "enable_icc", "enable_ip_masquerade", "host_binding_ipv4")
     },
     **{
         f"{DOCKER}bridge.{name}": (name, (BRIDGE,))
@@ -87,10 +87,6 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 # What cannot be given its meaning here: why, and the way out.
 REFUSED = {
-    f"{DOCKER}bridge.default_bridge": (
-        "is of Docker's own bridge",
-        "use network_mode: bridge for the host's default one",
-    ),
     f"{DOCKER}advertise_addr_nmsgs": ("has nothing to announce: an address keeps its MAC address here", "leave it out"),
     f"{DOCKER}advertise_addr_ms": ("has nothing to announce: an address keeps its MAC address here", "leave it out"),
     "vrf": ("would put the bridge into a routing domain, which is not done", "leave it out"),
@@ -261,6 +257,12 @@ def encrypted(node: Node) -> Optional[bool]:
     return True if node.value == "" else node.flag()
 
 
+def default_bridge(node: Node) -> None:
+    """`docker network inspect bridge` shows it as true. A network of a document is another one."""
+    if node.flag():
+        node.refuse("is of Docker's own bridge", "leave it out, or use network_mode: bridge for the host's default one")
+
+
 def isolate(node: Node) -> None:
     """Networks are always kept apart, as with Podman's `true` and `strict`."""
     if node.value != "strict" and node.flag() is False:
@@ -314,6 +316,7 @@ READERS: dict[str, Callable[[Node], Any]] = {
     "mtu": lambda node: node.whole(*MTU),
     "prefix": prefix,
     "isolate": isolate,
+    "default_bridge": default_bridge,
     "mode": lambda node: node.choice(MACVLAN_MODES),
     "ipvlan_mode": lambda node: node.choice(IPVLAN_MODES),
     "overlay_mode": lambda node: node.choice(OVERLAY_MODES),

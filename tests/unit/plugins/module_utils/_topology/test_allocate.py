@@ -32,6 +32,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model.topology 
     Shim,
 )
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.allocate import allocate
+from ansible_collections.netwright.docknet.plugins.module_utils._topology.document import read
 from ansible_collections.netwright.docknet.plugins.module_utils._topology.names import interfaces
 from hypothesis import given
 from hypothesis import strategies as st
@@ -385,6 +386,29 @@ def test_an_external_network_is_joined_without_taking_anybody_s_address():
         around=replace(AROUND, states=states),
     )
     assert 'no other topology on this host has a bridge network named "frnt"; there are: front (br-' in said
+
+
+@pytest.mark.parametrize("asked", ["proxy", "edge_proxy", "reverse-proxy-network"], ids=["name", "project", "compose"])
+@pytest.mark.parametrize("by_name", [True, False], ids=["name", "key"])
+def test_an_external_network_is_joined_by_each_name_it_has_in_compose(asked, by_name):
+    """`networks: {default: {external: true, name: proxy}}`, as reverse proxies have it, and `networks: {proxy: {external: true}}`."""
+    theirs = {
+        "name": "edge",
+        "networks": {
+            "proxy": {
+                "name": "reverse-proxy-network",
+                "driver_opts": {"com.docker.network.bridge.name": "edge0"},
+            }
+        },
+        "containers": {"traefik": {"networks": ["proxy"]}},
+    }
+    known = chosen(read(theirs))
+    states = {"edge": State("edge", document=theirs, allocation=known)}
+    name = "default" if by_name else asked
+    networks = {name: {"external": True, **({"name": asked} if by_name else {})}}
+    blog = read({"name": "blog", "networks": networks, "containers": {"wordpress": {"networks": [name]}}})
+    found = chosen(blog, around=replace(AROUND, states=states))
+    assert found.networks[name].device == known.networks["proxy"].device == "edge0"
 
 
 @pytest.mark.parametrize("lease", [{"vni": 4097}, {"slices": {"node1": (N("10.5.0.0/28"),)}}], ids=["vxlan", "host-gw"])

@@ -121,6 +121,15 @@ def test_what_an_option_means():
     assert (options.prefix, options.trusted, options.mtu) == ("lan", ("eth0", "eth1"), 1400)
 
 
+def test_what_docker_writes_of_its_own_bridge_may_be_written():
+    """And a network's name in Compose is not its bridge's, where that is named too."""
+    words = "{name: fresh-rss-net-of-mine, driver_opts: {%s.default_bridge: 'false', %s.name: freshrss}, ipam: {driver: host-local}}"
+    found = front(words.replace("%s", "com.docker.network.bridge"))
+    assert (found.device, found.compose_name, found.ipam) == ("freshrss", "fresh-rss-net-of-mine", "default")
+    assert front("{name: br1}").device == "br1"
+    assert front("{name: reverse-proxy-network, external: true}").compose_name == "reverse-proxy-network"
+
+
 def test_macvlan():
     options = front(
         """{driver: macvlan, driver_opts: {parent: {node1: eth1, node2: eth2}, vlan: 50,
