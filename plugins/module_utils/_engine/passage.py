@@ -16,15 +16,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from .._model.namespace import NetnsRef, place
-from .._model.passage import BY_LINK, BY_MARK, INPUT, OUTPUT, PREROUTING, Gate, Passage
+from .._model.passage import BY_LINK, BY_MARK, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, Gate, Passage
 from .._model.plan import Wanted, World
-from .._model.rule import Table
+from .._model.rule import LOOPBACK, Rule, RuleChange, Snat, Table
 from .._model.vxlan import PORT
 from .draft import Draft
 from .effect import EFFECTS
 from .table import table_of
 
-ARP = "arp"
+ARP, BRIDGE = "arp", "bridge"
 
 
 def settle(draft: Draft, asked: Wanted, netns: NetnsRef) -> None:
@@ -84,6 +84,34 @@ def beyond(gate: Gate, table: Table) -> Iterator[str]:
         yield "drops what its own rules do not accept; accept there the ports that are published, or the interfaces they are used from"
     if gate.hook == OUTPUT and gate.family != ARP and any(segment.vteps for segment in segments):
         yield f"drops what its own rules do not accept; accept UDP port {PORT} there, by which hosts of an overlay reach each other"
+
+
+def name_closed(draft: Draft, netns: NetnsRef) -> None:
+    """Chains that packets of new or changed rules pass without a segment, so without a mark: they get no rule, and are named."""
+    table = table_of(draft.world, netns)
+    changed = [
+        step.value.rule
+        for step in draft.operations
+        if isinstance(step.value, RuleChange) and step.value.netns == netns and step.action != "delete"
+    ]
+    ways = list(dict.fromkeys(way for rule in changed for way in forwarded(rule, table)))
+    if not ways:
+        return
+    said = ", ".join(ways[:3]) + (", ..." if len(ways) > 3 else "")
+    for gate in draft.world.gates.get(netns, ()):
+        is_in_the_way = gate.hook in (FORWARD, POSTROUTING) or (gate.hook == PREROUTING and gate.by_ports)
+        if gate.closed and is_in_the_way and gate.family not in (ARP, BRIDGE):
+            why = f"drops what its own rules do not accept; see that they accept what is {said}, and the answers"
+            draft.warn(f"{gate}{place(netns)} {why}")
+
+
+def forwarded(rule: Rule, table: Table) -> Iterator[str]:
+    """What a rule lets through the host, in words; nothing where a segment of ours is behind it."""
+    if isinstance(rule, Snat):
+        if rule.except_out_interface not in table.segments:
+            yield f"from {rule.source}"
+    elif rule.via and rule.via.device != LOOPBACK and rule.via.device not in table.segments:
+        yield f"for {rule.to_ip}, {rule.protocol} port {rule.to_ports}"
 
 
 def _passage(world: World, action: str, value: Passage) -> None:

@@ -23,13 +23,14 @@ from .._model.link import Address
 from .._model.namespace import NetnsRef, place
 from .._model.plan import Question, Wanted, World
 from .._model.rule import EVERYONE, MASQUERADE, Dnat, Element, ElementKey, Path, Rule, RuleChange, Snat, Table
+from . import passage
 from . import table as shared
 from .draft import Draft, claim
 
 
 def question(wanted: Wanted) -> Question:
     rule: Rule = wanted.value
-    asked = Question(namespaces={rule.netns}, tables={rule.netns})
+    asked = Question(namespaces={rule.netns}, tables={rule.netns}, filters={rule.netns} if wanted.present else set())
     if isinstance(rule, Dnat) and wanted.present and rule.to_ip:
         asked.targets.add((rule.netns, rule.to_ip))
         if not rule.host_ip.is_unspecified:
@@ -72,6 +73,7 @@ def finish(draft: Draft) -> None:
         here = [wanted for wanted in mine if wanted.value.netns == netns]
         _no_overlap(draft, netns, {wanted.value.key: wanted for wanted in here})
         shared.settle(draft, here)
+        passage.name_closed(draft, netns)
 
 
 def _no_overlap(draft: Draft, netns: NetnsRef, asked: dict[Any, Wanted]) -> None:

@@ -103,6 +103,7 @@ def _by_mark(
     return replace(
         gate,
         drops=chain.get("policy") == "drop" or first < len(own),
+        closed=chain.get("policy") == "drop" or any(_ends(rule.get("expr"), rules, set()) for rule in own),
         open=any(rule in ours for rule in own[:first]),
         ours=tuple(rule["handle"] for rule in ours),
         why_not=UNMARKED if gate.family == "bridge" else TOO_EARLY if early else "",
@@ -117,9 +118,11 @@ def _by_link(
     last = ends[0] if ends else None
     before = own if last is None else own[:last]
     links = [_links(rule.get("expr")) for rule in before if rule in ours]
+    closed = last is not None or (chain.get("policy") == "drop" and not any(_is_accept(rule) for rule in own))
     return replace(
         gate,
-        drops=last is not None or (chain.get("policy") == "drop" and not any(_is_accept(rule) for rule in own)),
+        drops=closed,
+        closed=closed,
         open=any(rule in ours and _links(rule.get("expr")) is None for rule in before),
         ours=tuple(rule["handle"] for rule in ours),
         links=next((one for one in links if one is not None), frozenset()),

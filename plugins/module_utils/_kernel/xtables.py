@@ -108,16 +108,19 @@ def _by_mark(gate: Gate, closed: bool, own: list[list[str]], rules: Rules) -> Ga
     late = gate.table == "mangle" and gate.chain == "FORWARD"
     why_not = "it comes before ours, which marks what may pass" if late else ""
     is_open = bool(ours) and ours[0] <= first
-    return replace(gate, drops=closed or first < len(own), open=is_open, ours=ours, why_not=why_not)
+    drops, closed = closed or first < len(own), closed or _last(own, rules) is not None
+    return replace(gate, drops=drops, closed=closed, open=is_open, ours=ours, why_not=why_not)
 
 
 def _by_link(gate: Gate, closed: bool, own: list[list[str]], rules: Rules) -> Gate:
     """Only what no rule accepts would be dropped: see passage.py."""
     last = _last(own, rules)
     before = own if last is None else own[:last]
+    closed = last is not None or (closed and ["-j", "ACCEPT"] not in own)
     return replace(
         gate,
-        drops=last is not None or (closed and ["-j", "ACCEPT"] not in own),
+        drops=closed,
+        closed=closed,
         open=RULE in before,
         ours=tuple(at + 1 for at, rule in enumerate(own) if _is_ours(rule)),
         links=frozenset(rule[1] for rule in before if _is_ours(rule) and rule != RULE),

@@ -30,7 +30,7 @@ class Gate:
     that our other rule names. `last`: the rule that drops what no other accepted (nft's handle, the number in iptables),
     None where that is the policy. `links_named`: interfaces that rules of others in the table name. `by_ports`: of what comes from elsewhere,
     only ports and addresses that it knows are accepted. `why_not`: why it cannot be opened. `locked`: only the program that
-    made the table can write to it (flag owner).
+    made the table can write to it (flag owner). `closed`: what none of its rules accepts is dropped.
     """
 
     program: str
@@ -47,6 +47,7 @@ class Gate:
     links_named: frozenset[str] = frozenset()
     by_ports: bool = False
     locked: bool = False
+    closed: bool = False
 
     @property
     def key(self) -> tuple[str, str, str, str]:

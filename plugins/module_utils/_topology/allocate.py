@@ -308,9 +308,7 @@ class Networks:
         self.spaces[network.name] = spaces_of(network.what, lease, said)
         return lease
 
-    def fitting(
-        self, network: NetworkSpec, there: Iterable[tuple[str, str, NetworkLease]]
-    ) -> dict[Optional[str], NetworkLease]:
+    def fitting(self, network: NetworkSpec, there: Iterable[tuple[str, str, NetworkLease]]) -> dict[str, NetworkLease]:
         """Networks that are meant, by their bridges: that bridge, else that name, else Compose's name for it (PROJECT_NETWORK)."""
         known = list(there)
         asked = network.compose_name or network.name

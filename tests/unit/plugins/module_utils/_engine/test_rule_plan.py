@@ -17,6 +17,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model import nf
 from ansible_collections.netwright.docknet.plugins.module_utils._model.bridge import Bridge
 from ansible_collections.netwright.docknet.plugins.module_utils._model.errors import Conflict, InvalidRequest, Missing
 from ansible_collections.netwright.docknet.plugins.module_utils._model.link import Link, LinkKey
+from ansible_collections.netwright.docknet.plugins.module_utils._model.passage import FORWARD, INPUT, Gate
 from ansible_collections.netwright.docknet.plugins.module_utils._model.rule import (
     MASQUERADE,
     Dnat,
@@ -65,6 +66,24 @@ def steps(todo):
 
 def after(wanted, world=None):
     return plan(wanted, world or bare()).world
+
+
+# -- filters of other programs ----------------------------------------------------------------------------------
+
+
+def test_a_chain_that_drops_what_a_rule_lets_through_is_named_once():
+    """No segment marks these packets, so the chain gets no rule of ours."""
+    world = bare()
+    shut = Gate("nft", "inet", "fw", "forward", FORWARD, drops=True, closed=True)
+    world.gates[None] = (shut, replace(shut, chain="some", closed=False), replace(shut, chain="in", hook=INPUT))
+    todo = plan([wish(PUBLISHED), wish(HIDDEN)], world)
+    assert todo.warnings == (
+        "chain forward in table inet fw drops what its own rules do not accept; see that they accept what is "
+        "for 172.17.0.3, tcp port 80, from 172.17.0.0/16, and the answers",
+    )
+    assert not [step for step in steps(todo) if "passage" in step]
+    assert not plan([wish(PUBLISHED), wish(HIDDEN)], todo.world).warnings
+    assert question([wish(PUBLISHED)]).filters == {None} and not question([wish(HIDDEN, present=False)]).filters
 
 
 # -- properties -----------------------------------------------------------------------------------------------
