@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
@@ -27,6 +28,7 @@ from ansible_collections.netwright.docknet.plugins.module_utils._model.segment i
 )
 from ansible_collections.netwright.docknet.tests.kernel.machine import sh
 from ansible_collections.netwright.docknet.tests.kernel.publishing import dnat, snat, steps
+from ansible_collections.netwright.docknet.tests.kernel.topologies import until
 
 # Another nft to try besides the machine's, of another version.
 PROGRAMS = [program for program in (shutil.which("nft"), os.environ.get("DOCKNET_NFT")) if program]
@@ -255,3 +257,54 @@ def test_what_cannot_be_opened_is_said():
         "chain c in table bridge walls",
     ]
     assert sh("nft list table ip early; nft list table bridge walls") == before
+
+
+def test_chains_before_and_after_ours_name_the_bridges():
+    """Behind the rules that are there, before one that drops all; as the bridges come and go."""
+    sh(
+        "iptables-legacy -P OUTPUT DROP; iptables-legacy -t raw -A PREROUTING -i eth0 -j ACCEPT; iptables-legacy -t raw -A PREROUTING -j DROP"
+    )
+    sh("nft 'table ip6 fw { chain out { type filter hook output priority 0; oifname lo accept; counter reject; }; }'")
+    tables = "iptables-legacy -S; iptables-legacy -t raw -S; nft -s list table ip6 fw"
+    before = sh(tables)
+    run(FRONT, BACK)
+    after = sh(tables).splitlines()
+    assert [line for line in after if "docknet" in line] == [
+        "-A OUTPUT -o br-1.2 -m comment --comment docknet -j ACCEPT",
+        "-A OUTPUT -o docknet0 -m comment --comment docknet -j ACCEPT",
+        "-A PREROUTING -i br-1.2 -m comment --comment docknet -j ACCEPT",
+        "-A PREROUTING -i docknet0 -m comment --comment docknet -j ACCEPT",
+        '\t\toifname { "br-1.2", "docknet0" } accept comment "docknet"',
+    ]
+    assert after.index("-A PREROUTING -i docknet0 -m comment --comment docknet -j ACCEPT") < after.index(
+        "-A PREROUTING -j DROP"
+    )
+    assert "reject" in after[-3]
+    assert steps(run(FRONT, BACK)) == []
+    run(BACK, present=False)
+    assert sum("br-1.2" in line for line in sh(tables).splitlines()) == 0
+    run(FRONT, present=False)
+    assert sh(tables) == before
+
+
+def test_a_table_that_only_firewalld_can_write_to_is_named_before_anything_is_changed():
+    """nftables' flag owner: the table is another process', and goes with it."""
+    with subprocess.Popen(["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as firewalld:
+        assert firewalld.stdin
+        firewalld.stdin.write(
+            "add table inet firewalld { flags owner; }\n"
+            "add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; policy drop; }\n"
+        )
+        firewalld.stdin.flush()
+        assert until(lambda: "filter_FORWARD" in sh("nft list chains"))
+        for check in (True, False):
+            (warning,) = run(FRONT, check=check).warnings
+            assert warning.startswith(
+                "chain filter_FORWARD in table inet firewalld may drop what docknet0 sends and gets"
+            )
+            assert "--zone=trusted --add-interface=docknet0" in warning
+        firewalld.stdin.write("add rule inet firewalld filter_FORWARD iifname docknet0 accept\n")
+        firewalld.stdin.flush()
+        assert until(lambda: "docknet0" in sh("nft list table inet firewalld"))
+        assert run(FRONT).warnings == ()
+        firewalld.stdin.close()

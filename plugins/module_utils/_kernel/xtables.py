@@ -173,7 +173,7 @@ def write(value: Passage, action: str) -> None:
     if action == "delete":
         return
     last = _last([rule for rule in own if not _is_ours(rule)], rules)
-    for link in sorted(value.links):
+    for link in sorted(value.links, reverse=last is not None):
         rule = [FLAGS[BY_LINK[gate.hook]], link, *ACCEPT]
         _step(gate, ["-A", gate.chain, *rule] if last is None else ["-I", gate.chain, str(last + 1), *rule])
     if gate.hook in BY_MARK:
