@@ -73,7 +73,7 @@ def test_what_a_vpn_leads_to_is_no_subnet_of_its_link():
     """As wg-quick and OpenVPN have it: routes without a next hop, the host's own address among them."""
     sh(
         """
-        ip link add wg0 type dummy; ip link set wg0 up; ip address add 10.13.13.2/32 dev wg0
+        ip link add wg0 type veth peer name wg1; ip link set wg0 up; ip link set wg1 up; ip address add 10.13.13.2/32 dev wg0
         for to in 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 0.0.0.0/1 128.0.0.0/1; do ip route add $to dev wg0; done
         ip address add fd13::2/128 dev wg0 nodad; ip -6 route add fc00::/7 dev wg0; ip -6 route add 2000::/3 dev wg0
         """

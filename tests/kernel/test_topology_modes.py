@@ -238,7 +238,9 @@ def test_a_network_becomes_a_macvlan_and_a_bridge_again_with_recreate_alone():
     first = built(bridged)
     for document in (lan("till"), bridged):
         before = everything()
-        assert refused(document).endswith("; set recreate: true (of role topology: docknet_recreate) to have it deleted and made again")
+        assert refused(document).endswith(
+            "; set recreate: true (of role topology: docknet_recreate) to have it deleted and made again"
+        )
         assert everything() == before
         done = built(document, recreate=True)
         assert not topology(document)["changed"]

@@ -112,7 +112,9 @@ def test_a_macvlan_becomes_an_ipvlan_and_one_again_with_recreate_alone():
     first = built(lan("till", "desk", driver="macvlan", host_shim="shim0"))
     for driver in ("ipvlan", "macvlan"):
         document = lan("till", "desk", driver=driver, host_shim="shim0")
-        assert refused(document).endswith("; set recreate: true (of role topology: docknet_recreate) to have it deleted and made again")
+        assert refused(document).endswith(
+            "; set recreate: true (of role topology: docknet_recreate) to have it deleted and made again"
+        )
         done = built(document, recreate=True)
         assert not topology(document)["changed"]
         assert address(done, "till", "lan") == address(first, "till", "lan")

@@ -108,6 +108,16 @@ def _give_back(wanted: Wanted, seen: Link, draft: Draft) -> None:
         draft.remove_link(wanted, peer, "to be absent")
 
 
+def _not_renamed(wanted: Wanted, key: LinkKey, draft: Draft) -> None:
+    """Errors: Conflict, where a link of ours was renamed, by udev or a person. Before Linux 6.2 one that is up keeps its name."""
+    found = draft.renamed.get((key.netns, wanted.owner, key.name))
+    if found:
+        now, inside = found.name, f" inside {key.netns}" if key.netns else ""
+        commands = f"ip link set {now} down; ip link set {now} name {key.name}"
+        way_out = f"rename it back ({commands}{inside}) and run again, or delete it"
+        raise Conflict(wanted.what, f'"{key}" is there under another name, "{now}"', way_out)
+
+
 def _same_kind(wanted: Wanted, link: Link, seen: Link) -> None:
     if link.kind != seen.kind:
         what = f"{a(seen.kind)} of that name is there, not {a(link.kind)}"
@@ -129,6 +139,8 @@ def _exist(wanted: Wanted, link: Link, draft: Draft) -> Link:
                 mark = altname(wanted.owner, link.key.name, adopted=True)
                 draft.do(wanted, "set", Settings(link.key, {"altname": mark}), "adopted")
             return draft.world.links[link.key]
+        if isinstance(link.data, Veth) and not wanted.recreate:
+            _not_renamed(wanted, link.data.peer, draft)
         reason = LEFT if _left(wanted, link, seen, draft) else f"another identity: {differs}"
         if not wanted.recreate and reason != LEFT:
             raise Conflict(
@@ -140,9 +152,8 @@ def _exist(wanted: Wanted, link: Link, draft: Draft) -> Link:
         vxlan.release(wanted, seen, draft)
         draft.do(wanted, "delete", seen, reason, first=True)
         draft.ports.clear()
-    elif (link.key.netns, wanted.owner, link.key.name) in draft.renamed:
-        now = draft.renamed[(link.key.netns, wanted.owner, link.key.name)].name
-        raise Conflict(wanted.what, f'it is there under another name, "{now}"', "rename it back, or delete it")
+    else:
+        _not_renamed(wanted, link.key, draft)
     vxlan.make_room(wanted, link, draft)
     _stand_on(wanted, link, draft)
     peer = _peer(wanted, link, draft)
