@@ -267,7 +267,8 @@ def converge(host: Host, design: Design, check: bool, done: list[Operation]) -> 
         return todo, wanted, todo.world
     # What was given back is nobody's, and so not to be asked for as an owner's.
     checked = [one if one.present else one._replace(adopt=True) for one in wanted]
-    left, refused = todo.operations, ""
+    left: Sequence[Operation] = todo.operations
+    refused = ""
     for _round in range(ROUNDS):
         try:
             carry_out(host, left, asked, done)
