@@ -95,7 +95,19 @@ def play_roles(
     **variables: Any,
 ) -> Run:
     """Play roles on the group `nodes`, from the folder `home`."""
-    book = [{"name": "Play", "hosts": "nodes", "gather_facts": False, "roles": [*roles]}]
+    return play_book(home, inventory, [{"roles": [*roles]}], options, environment, **variables)
+
+
+def play_book(
+    home: Path,
+    inventory: str,
+    plays: Iterable[Mapping[str, Any]],
+    options: Iterable[str] = (),
+    environment: Mapping[str, str] | None = None,
+    **variables: Any,
+) -> Run:
+    """The same with plays of any kind, of which the hosts are `nodes` where they do not say others."""
+    book = [{"name": "Play", "hosts": "nodes", "gather_facts": False, **play} for play in plays]
     (home / "play.yml").write_text(yaml.safe_dump(book, sort_keys=False))
     (home / "hosts.yml").write_text(inventory)
     (home / "vars.yml").write_text(yaml.safe_dump(variables))
