@@ -43,6 +43,7 @@ EVERYTHING = Question(
     neighbours={(here, there) for here in PLACES for there in PLACES if here != there},
     forwards={LinkKey(at, name) for at in PLACES for name in worlds.TUNNELS},
     permanent={LinkKey(at, name) for at in PLACES for name in worlds.NAMES},
+    stations={LinkKey(at, name) for at in PLACES for name in worlds.NAMES},
     sysctls={(place, ("net", "ipv4", "ip_forward")) for place in PLACES},
 )
 
@@ -123,7 +124,7 @@ def differences(done, predicted, seen):
                 differs = [new, old] if not matches(new, old) else []
             elif name in ("addresses", "gateways", "routes"):
                 differs = new - old
-            elif name in ("forwards", "neighbours"):
+            elif name in ("forwards", "neighbours", "stations"):
                 differs = (new or frozenset()) ^ (old or frozenset())
             else:
                 differs = [new, old] if new is not None and new != old else []

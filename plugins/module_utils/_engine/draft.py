@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 
 from .._model.bridge import Bridge
 from .._model.errors import Conflict, InvalidRequest, Missing
-from .._model.link import Link, LinkAddress, LinkKey, LinkNeighbour, Settings
+from .._model.link import Link, LinkAddress, LinkKey, LinkNeighbour, LinkStation, Settings
 from .._model.namespace import Namespace, NetnsRef, Sysctl, place
 from .._model.owner import name_in
 from .._model.plan import Operation, Wanted, World
@@ -80,7 +80,7 @@ class Draft:
         effect(self.world, operation._replace(action="remove"))
 
     def do_each(
-        self, wanted: Wanted, action: str, values: Iterable[tuple[Union[LinkForward, LinkNeighbour], str]]
+        self, wanted: Wanted, action: str, values: Iterable[tuple[Union[LinkForward, LinkNeighbour, LinkStation], str]]
     ) -> None:
         """As `do`, for the many entries of one table of one link, each with its reason: the world changes once."""
         operations = [Operation(action, value, reason, wanted.what) for value, reason in values]

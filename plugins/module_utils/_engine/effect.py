@@ -27,9 +27,11 @@ from .._model.link import (
     LinkKey,
     LinkNeighbour,
     LinkRoute,
+    LinkStation,
     Neighbour,
     Route,
     Settings,
+    Station,
 )
 from .._model.namespace import Namespace, Sysctl
 from .._model.owner import owner_of
@@ -152,6 +154,7 @@ def born(world: World, link: Link, master: str) -> None:
         routes=EMPTY,
         forwards=EMPTY if isinstance(link.data, Vxlan) else None,
         neighbours=EMPTY,
+        stations=EMPTY,
     )
     if world.standing is not None:
         _stand(world.standing, link)
@@ -267,7 +270,7 @@ NEW_PORT: dict[str, Any] = {
 def as_new_port(link: Link, bridge: Optional[str]) -> Link:
     """The link as it becomes a port of `bridge`, or of none (""): no bridge knows yet who is behind it."""
     forwards = link.forwards and frozenset(one._replace(whole=not (bridge and one.unicast)) for one in link.forwards)
-    return replace(link, master=bridge, forwards=forwards, **NEW_PORT)
+    return replace(link, master=bridge, forwards=forwards, stations=EMPTY, **NEW_PORT)
 
 
 def _address(world: World, action: str, value: LinkAddress) -> None:
@@ -304,11 +307,14 @@ def _route(world: World, action: str, value: LinkRoute) -> None:
     world.links[value.link] = replace(link, **new)
 
 
-def hang(world: World, action: str, values: Sequence[Union[LinkForward, LinkNeighbour]]) -> None:
+TABLES: dict[type, str] = {LinkForward: "forwards", LinkNeighbour: "neighbours", LinkStation: "stations"}
+
+
+def hang(world: World, action: str, values: Sequence[Union[LinkForward, LinkNeighbour, LinkStation]]) -> None:
     """Entries of one table of one link that come or go. All at once, for there may be many."""
     link = world.links[values[0].link]
-    name = "forwards" if isinstance(values[0], LinkForward) else "neighbours"
-    entries: dict[object, Union[Forward, Neighbour]] = {one.slot: one for one in getattr(link, name) or EMPTY}
+    name = TABLES[type(values[0])]
+    entries: dict[object, Union[Forward, Neighbour, Station]] = {one.slot: one for one in getattr(link, name) or EMPTY}
     for _link, entry in values:
         entries.pop(entry.slot, None)
         if action == "add":
@@ -317,7 +323,7 @@ def hang(world: World, action: str, values: Sequence[Union[LinkForward, LinkNeig
     world.links[link.key] = replace(link, **new)
 
 
-def _entry(world: World, action: str, value: Union[LinkForward, LinkNeighbour]) -> None:
+def _entry(world: World, action: str, value: Union[LinkForward, LinkNeighbour, LinkStation]) -> None:
     hang(world, action, [value])
 
 
@@ -340,5 +346,6 @@ EFFECTS: dict[type, Callable[[World, str, Any], None]] = {
     LinkRoute: _route,
     LinkForward: _entry,
     LinkNeighbour: _entry,
+    LinkStation: _entry,
     HostsChange: _hosts,
 }

@@ -46,8 +46,7 @@ def question(wanted: Wanted) -> Question:
     if isinstance(link.data, Child):
         asked.add(child.question(link.key))
         asked.add(ipvlan.question(wanted))
-    if link.neighbours is not None:
-        asked.permanent.add(link.key)
+    asked.add(neighbour.question(link))
     asked.add(vxlan.question(wanted))
     return asked
 

@@ -4,22 +4,35 @@
 
 # This module util is PRIVATE to the collection: it may change without notice.
 
-"""Planning of what a link knows of others: permanent neighbours, and the entries of a VXLAN (see vxlan.py)."""
+"""Planning of what a link knows of others: permanent neighbours, who is behind a bridge's port, and the entries of a VXLAN (see vxlan.py)."""
 
 from __future__ import annotations
 
 from typing import Union
 
-from .._model.link import Link, LinkKey, LinkNeighbour, Neighbour
-from .._model.plan import Wanted
+from .._model.link import Link, LinkKey, LinkNeighbour, LinkStation, Neighbour, Station
+from .._model.plan import Question, Wanted
 from .._model.vxlan import Forward, LinkForward
 from .draft import Draft
 from .properties import in_order
 
+NONE: frozenset = frozenset()
+
+
+def question(link: Link) -> Question:
+    asked = Question()
+    if link.neighbours is not None:
+        asked.permanent.add(link.key)
+    if link.stations is not None:
+        asked.stations.add(link.key)
+    return asked
+
 
 def settle(wanted: Wanted, link: Link, draft: Draft) -> None:
+    if link.stations is not None:
+        exactly(wanted, link.key, link.stations, draft.world.links[link.key].stations or NONE, draft)
     if link.neighbours is not None:
-        seen = draft.world.links[link.key].neighbours or frozenset()
+        seen = draft.world.links[link.key].neighbours or NONE
         exactly(wanted, link.key, link.neighbours, seen, draft)
 
 
@@ -35,7 +48,9 @@ def exactly(wanted: Wanted, key: LinkKey, want: frozenset, seen: frozenset, draf
     draft.do_each(wanted, "add", [(_on(key, one), _why(places.get(one.slot))) for one in in_order(want - seen)])
 
 
-def _on(key: LinkKey, entry: Union[Forward, Neighbour]) -> Union[LinkForward, LinkNeighbour]:
+def _on(key: LinkKey, entry: Union[Forward, Neighbour, Station]) -> Union[LinkForward, LinkNeighbour, LinkStation]:
+    if isinstance(entry, Station):
+        return LinkStation(key, entry)
     return LinkForward(key, entry) if isinstance(entry, Forward) else LinkNeighbour(key, entry)
 
 

@@ -37,7 +37,7 @@ Set-up goes from what others stand on to what stands on it; removal the other wa
 from __future__ import annotations
 
 from .._model.hosts import HostsChange
-from .._model.link import Birth, Link, LinkAddress, LinkNeighbour, LinkRoute, Settings
+from .._model.link import Birth, Link, LinkAddress, LinkNeighbour, LinkRoute, LinkStation, Settings
 from .._model.namespace import Namespace, Sysctl
 from .._model.passage import Passage
 from .._model.plan import Operation
@@ -65,6 +65,7 @@ RANKS: dict[type, dict[str, int]] = {
     SourceRoute: {"remove": 60, "add": 80},
     LinkForward: {"remove": 60, "add": 80},
     LinkNeighbour: {"remove": 60, "add": 80},
+    LinkStation: {"remove": 60, "add": 80},
     Link: {"delete": 140},
     ServiceChange: {"create": 85, "set": 85, "delete": 135},
     Switch: {"clear": 90, "set": 110},

@@ -74,6 +74,8 @@ def describe(wanted: Wanted, world: World) -> Optional[dict[str, Any]]:
             shown[name] = _told(getattr(seen, name))
     if link.neighbours is not None:
         shown["neighbours"] = _told(seen.neighbours)
+    if link.stations is not None:
+        shown["stations"] = _told(seen.stations)
     if link.forwards is not None:
         shown["forwards"] = _told(managed(link, seen.forwards))
     if link.answers is not None:

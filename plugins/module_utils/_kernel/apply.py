@@ -18,7 +18,7 @@ from typing import Any, Callable, Optional
 
 from .._model.errors import DocknetError, KernelRefused, Several
 from .._model.hosts import HostsChange
-from .._model.link import Birth, Link, LinkAddress, LinkKey, LinkNeighbour, LinkRoute, Settings
+from .._model.link import Birth, Link, LinkAddress, LinkKey, LinkNeighbour, LinkRoute, LinkStation, Settings
 from .._model.namespace import Namespace, NetnsRef, Sysctl
 from .._model.owner import altname
 from .._model.passage import Passage
@@ -67,6 +67,8 @@ FINE: dict[tuple[type, str], tuple[int, ...]] = {
     # A removal asks the bridge as well, also where there is none any more.
     (LinkForward, "remove"): (*GONE, errno.EOPNOTSUPP),
     (LinkNeighbour, "remove"): GONE,
+    # A port that is none any more has none.
+    (LinkStation, "remove"): (*GONE, errno.EOPNOTSUPP, errno.EINVAL),
     (SourceRoute, "remove"): GONE,
     (SourceRoute, "add"): (errno.EEXIST,),
 }
@@ -303,6 +305,8 @@ def encode(writer: links.Writer, operation: Operation) -> tuple[NetnsRef, list[M
         return writer.forward(new, value)
     if isinstance(value, LinkNeighbour):
         return writer.neighbour(new, value)
+    if isinstance(value, LinkStation):
+        return writer.station(new, value)
     if isinstance(value, SourceRoute):
         return source.encode(writer.index(value.link) if value.link.name else 0, new, value)
     raise TypeError(f"no message for {type(value).__name__}")

@@ -22,6 +22,7 @@ from .._model.link import (
     LinkKey,
     LinkNeighbour,
     LinkRoute,
+    LinkStation,
     Network,
     Other,
     Route,
@@ -324,3 +325,6 @@ class Writer:
 
     def neighbour(self, new: bool, value: LinkNeighbour) -> tuple[NetnsRef, list[Message]]:
         return value.link.netns, [neighbour.neighbour_message(self.index(value.link), new, value.neighbour)]
+
+    def station(self, new: bool, value: LinkStation) -> tuple[NetnsRef, list[Message]]:
+        return value.link.netns, [neighbour.station_message(self.index(value.link), new, value.station)]

@@ -13,12 +13,12 @@ address that the bridge does not know it sends to all its ports, and answers no 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import NamedTuple, Optional
 
-from .._model.link import Address, Link, LinkKey, Neighbour
+from .._model.link import Address, Link, LinkKey, Neighbour, Station
 from .._model.plan import Question, World
 from .._model.vxlan import Forward
 from . import rtnetlink as rt
@@ -28,6 +28,8 @@ from .places import Places
 RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
 NDA_DST, NDA_LLADDR, NDA_PORT, NDA_VNI, NDA_IFINDEX, NDA_MASTER, NDA_NH_ID = 1, 2, 6, 7, 8, 9, 13
 NTF_SELF, NTF_MASTER, NTF_PROXY, NTF_EXT_LEARNED = 0x02, 0x04, 0x08, 0x10
+# An entry of a bridge that stays on its port, whatever comes by others (Linux 4.20).
+NTF_STICKY = 0x40
 NUD_REACHABLE, NUD_STALE, NUD_NOARP, NUD_PERMANENT = 0x02, 0x04, 0x40, 0x80
 # What iproute2 calls static. On a bridge "permanent" would mean a MAC address of its own.
 STATIC = NUD_REACHABLE | NUD_NOARP
@@ -50,6 +52,7 @@ def look(places: Places, question: Question, world: World, known: World) -> None
     def find(key: LinkKey) -> Optional[Link]:
         return world.links.get(key) or known.links.get(key)
 
+    _stations(places, question.stations, find, world)
     asked = set(question.permanent)
     for key in question.forwards:
         link = find(key)
@@ -64,7 +67,35 @@ def look(places: Places, question: Question, world: World, known: World) -> None
         link = find(key)
         if link is not None:
             seen = frozenset(_neighbours(places.socket(key.netns), link.index))
-            world.links[key] = replace(link, neighbours=seen)
+            world.links[key] = replace(world.links.get(key, link), neighbours=seen)
+
+
+def _stations(
+    places: Places, asked: Iterable[LinkKey], find: Callable[[LinkKey], Optional[Link]], world: World
+) -> None:
+    """One dump for each bridge, as it costs the same for one port as for all."""
+    found: dict[LinkKey, dict[int, set[Station]]] = {}
+    for key in asked:
+        port = find(key)
+        if port is None:
+            continue
+        bridge = LinkKey(key.netns, port.master or "")
+        if bridge not in found:
+            link = find(bridge) if port.master else None
+            found[bridge] = _fixed(places.socket(key.netns), link.index) if link else {}
+        world.links[key] = replace(port, stations=frozenset(found[bridge].get(port.index, ())))
+
+
+def _fixed(socket: Socket, bridge: int) -> dict[int, set[Station]]:
+    """What somebody fixed, by the number of the port."""
+    found: dict[int, set[Station]] = {}
+    for payload in socket.dump(Message(RTM_GETNEIGH, 0, _header(AF_BRIDGE) + u32(NDA_MASTER, bridge))):
+        _family, index, state, flags, _type = _NEIGHBOUR.unpack_from(payload)
+        if flags & NTF_STICKY and state & NUD_NOARP and not flags & NTF_EXT_LEARNED:
+            seen = attributes(payload, _NEIGHBOUR.size)
+            if NDA_MASTER in seen and NDA_DST not in seen:
+                found.setdefault(index, set()).add(Station(seen[NDA_LLADDR].hex(":")))
+    return found
 
 
 def forwards(entries: list[Entry], port: bool) -> frozenset[Forward]:
@@ -91,7 +122,8 @@ def read_entry(payload: bytes) -> Optional[Entry]:
     seen = attributes(payload, _NEIGHBOUR.size)
     mac = seen.get(NDA_LLADDR, b"").hex(":")
     if NDA_MASTER in seen:
-        return Entry(mac, None, True) if state & NUD_NOARP and not flags & NTF_EXT_LEARNED else None
+        fixed = state & NUD_NOARP and flags & NTF_STICKY and not flags & NTF_EXT_LEARNED
+        return Entry(mac, None, True) if fixed else None
     if flags & NTF_EXT_LEARNED or not state & (NUD_NOARP | NUD_PERMANENT) or NDA_DST not in seen:
         return None
     if seen.keys() & {NDA_PORT, NDA_VNI, NDA_IFINDEX, NDA_NH_ID}:
@@ -127,13 +159,23 @@ def forward_messages(index: int, new: bool, forward: Forward) -> list[Message]:
     """
     body = attribute(NDA_LLADDR, _packed(forward.mac)) + attribute(NDA_DST, forward.remote.packed)
     if new and forward.unicast:
-        header = _header(AF_BRIDGE, index, STATIC, NTF_SELF | NTF_MASTER)
+        # Sticky: a container that writes the MAC address as its source does not take its place.
+        header = _header(AF_BRIDGE, index, STATIC, NTF_SELF | NTF_MASTER | NTF_STICKY)
         return [Message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, header + body)]
     if new:
         header = _header(AF_BRIDGE, index, NUD_PERMANENT, NTF_SELF)
         return [Message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_APPEND, header + body)]
     tables = (NTF_MASTER, NTF_SELF) if forward.unicast else (NTF_SELF,)
     return [Message(RTM_DELNEIGH, 0, _header(AF_BRIDGE, index, STATIC, table) + body) for table in tables]
+
+
+def station_message(index: int, new: bool, station: Station) -> Message:
+    """A new one replaces what the bridge learned, also at another port."""
+    body = attribute(NDA_LLADDR, _packed(station.mac))
+    if not new:
+        return Message(RTM_DELNEIGH, 0, _header(AF_BRIDGE, index, STATIC, NTF_MASTER) + body)
+    header = _header(AF_BRIDGE, index, STATIC, NTF_MASTER | NTF_STICKY)
+    return Message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, header + body)
 
 
 def neighbour_message(

@@ -49,6 +49,20 @@ class Neighbour(NamedTuple):
         return f"{self.address} at {self.mac}"
 
 
+class Station(NamedTuple):
+    """A MAC address that is behind one port of a bridge, for good: frames that come by another port with it do not move it there."""
+
+    mac: str
+
+    @property
+    def slot(self) -> object:
+        """Key under which the kernel replaces an entry."""
+        return self.mac
+
+    def __str__(self) -> str:
+        return self.mac
+
+
 class Route(NamedTuple):
     """A route through a link. `via` None: the destination is on the link itself. `metric` as the kernel shows it."""
 
@@ -102,6 +116,7 @@ class Link:
     without what the kernel learned and what a routing daemon put there, and seen only where they were asked for.
     `flooding` says which forwards are managed: None all, True those of FLOOD alone, False all others. `answers` (wanted
     only) are the neighbours on the bridge that a VXLAN is a port of, as far as they have a MAC address of its entries.
+    `stations` are the MAC addresses that are fixed to a bridge's port, seen only where they were asked for.
     `port_learning`, `port_flooding` and `neigh_suppress` are settings of a bridge's port, as `hairpin` and `isolated` are:
     whether the bridge learns who is behind it, whether it gets frames for unknown MAC addresses, multicasts and broadcasts,
     and whether the bridge keeps from it questions for neighbours that it can answer.
@@ -128,6 +143,7 @@ class Link:
     neighbours: Optional[frozenset[Neighbour]] = None
     answers: Optional[frozenset[Neighbour]] = None
     flooding: Optional[bool] = None
+    stations: Optional[frozenset[Station]] = None
     former: Optional[frozenset[Union[Interface, Route]]] = None
     marked: frozenset[Union[Interface, Route]] = field(default=frozenset(), compare=False)
     near: Optional[frozenset[Network]] = field(default=None, compare=False)
@@ -183,6 +199,16 @@ class LinkNeighbour(NamedTuple):
 
     def __str__(self) -> str:
         return f"neighbour {self.neighbour} on {self.link}"
+
+
+class LinkStation(NamedTuple):
+    """One MAC address that is fixed to one port."""
+
+    link: LinkKey
+    station: Station
+
+    def __str__(self) -> str:
+        return f"MAC address {self.station} behind {self.link}"
 
 
 class Settings(NamedTuple):

@@ -53,8 +53,9 @@ class Question:
     a plain file and one of `owners` has a block in it. `guests`: small files
     that others may have put there, in whatever form. `survey`: the surroundings, and how the host reaches `peers`. `filters`: as
     `tables`, and what other people's filters do with what ours let through. `forwards`: VXLANs whose entries are to be
-    seen, and the permanent neighbours on the bridges that they are ports of; `permanent`: other links whose are. `tunnels`: WireGuard links; `keys`: those
-    of all topologies. `vxlans`: VXLANs that are to be on the host; where one of them is missing, `survey` looks for segments in other namespaces too.
+    seen, and the permanent neighbours on the bridges that they are ports of; `permanent`: other links whose are. `stations`: ports whose
+    fixed MAC addresses are. `tunnels`: WireGuard links; `keys`: those of all topologies. `vxlans`: VXLANs that are to be on the
+    host; where one of them is missing, `survey` looks for segments in other namespaces too.
     """
 
     namespaces: set[NetnsRef] = field(default_factory=set)
@@ -66,6 +67,7 @@ class Question:
     tenants: set[tuple[LinkKey, str]] = field(default_factory=set)
     forwards: set[LinkKey] = field(default_factory=set)
     permanent: set[LinkKey] = field(default_factory=set)
+    stations: set[LinkKey] = field(default_factory=set)
     sysctls: set[tuple[NetnsRef, tuple[str, ...]]] = field(default_factory=set)
     tables: set[NetnsRef] = field(default_factory=set)
     filters: set[NetnsRef] = field(default_factory=set)

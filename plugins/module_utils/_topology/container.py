@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any, Union
 
-from .._model.link import Interface, Link, LinkKey, Route
+from .._model.link import Interface, Link, LinkKey, Route, Station
 from .._model.namespace import Namespace, Sysctl
 from .._model.service import Service
 from .._model.source import SourceRoute
@@ -23,6 +23,7 @@ from .dhcp import client
 from .names import FIRST_TABLE, host_end
 from .network import mtu, parent, settings, sort
 from .normalise import default_route, direct_route
+from .overlay import EVPN
 from .site import VERSIONS, Endpoint, Site, addresses
 from .slices import halves
 
@@ -113,8 +114,19 @@ def pair(site: Site, endpoint: Endpoint, gateways: frozenset[Route]) -> Iterator
     port = port_of(site, endpoint)
     shared: dict[str, Any] = {"owner": site.owner, "mtu": mtu(endpoint.network, endpoint.given), "up": True}
     bridge = site.device(endpoint.network)
-    yield Link(port, data=Veth(endpoint.key), master=bridge, hairpin=True, isolated=False, **shared)
+    fixed = frozenset(stations(endpoint))
+    yield Link(port, data=Veth(endpoint.key), master=bridge, hairpin=True, isolated=False, stations=fixed, **shared)
     yield Link(endpoint.key, data=Veth(port), **addressed(site, endpoint, gateways), **shared)
+
+
+def stations(endpoint: Endpoint) -> Iterator[Station]:
+    """Its MAC address stays behind its port: a neighbour that sends with it gets nothing of what is for the container.
+
+    Others of it (VRRP, a nested bridge) are learned as usual. A routing daemon would tell of one that is fixed as of one that never moves to
+    another host (RFC 7432, section 15.2), so with EVPN none is.
+    """
+    if endpoint.lease.mac and endpoint.network.options.control != EVPN:
+        yield Station(endpoint.lease.mac)
 
 
 def had_addresses(site: Site, endpoint: Endpoint) -> bool:

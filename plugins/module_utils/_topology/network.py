@@ -15,7 +15,7 @@ from typing import Any
 from .._model.bridge import Bridge
 from .._model.child import Child
 from .._model.ipvlan import Ipvlan
-from .._model.link import Address, Interface, Link, LinkKey, Route
+from .._model.link import Address, Interface, Link, LinkKey, Neighbour, Route
 from .._model.macvlan import Macvlan
 from .._model.namespace import Sysctl
 from .._model.rule import MASQUERADE, Snat
@@ -35,7 +35,7 @@ MTU = 1500
 def bridge(site: Site, network: NetworkSpec) -> Iterator[Any]:
     """All that one bridge network is on the host, but for its part of the packet filter.
 
-    A bridge that was adopted keeps its MAC address, its MTU and its kernel settings: the host may be on the LAN by it.
+    A bridge that was adopted keeps its MAC address, its MTU, its neighbours and its kernel settings: the host may be on the LAN by it.
     """
     given, options, owner = site.given(network.name), network.options, site.owner_of(network)
     key = LinkKey(None, site.device(network))
@@ -48,6 +48,7 @@ def bridge(site: Site, network: NetworkSpec) -> Iterator[Any]:
         mtu=None if adopted else mtu(network, given),
         up=True,
         addresses=frozenset(addresses(network, given)),
+        neighbours=None if adopted else frozenset(neighbours(site, network)),
         former=frozenset(addresses(network, site.earlier.networks.get(network.name, NetworkLease()))),
     )
     yield from () if adopted else settings(key, network.ipv6)
@@ -57,6 +58,22 @@ def bridge(site: Site, network: NetworkSpec) -> Iterator[Any]:
         if options.modes[subnet.version] not in (ROUTED, ISOLATED):
             to = options.sources.get(subnet.version, MASQUERADE)
             yield Snat(None, subnet, except_out_interface=key.name, to=to, owner=owner)
+
+
+def neighbours(site: Site, network: NetworkSpec) -> Iterator[Neighbour]:
+    """The containers on the bridge, also other topologies': the host knows their MAC addresses, and believes no answer of another."""
+    given = site.given(network.name)
+    families = {one.version for one in addresses(network, given)}
+    for one in (site, *site.neighbours):
+        for endpoint in one.on(site.device(network)):
+            for address in (endpoint.lease.ipv4, endpoint.lease.ipv6):
+                if (
+                    address
+                    and endpoint.lease.mac
+                    and address.version in families
+                    and any(address in each for each in given.subnets)
+                ):
+                    yield Neighbour(address, endpoint.lease.mac)
 
 
 def mtu(network: NetworkSpec, given: NetworkLease) -> int:

@@ -57,7 +57,8 @@ def overlay(site: Site, network: NetworkSpec) -> Iterator[Any]:
     for value in bridge(site, network):
         if isinstance(value, Link):
             data = value.data if static else Bridge(ageing_time=AGEING)
-            yield replace(value, data=data, neighbours=frozenset(neighbours(known)))
+            near = (value.neighbours or frozenset()) if static else frozenset()
+            yield replace(value, data=data, neighbours=near | frozenset(neighbours(known)))
         else:
             yield value
     if not crosses(site, network):

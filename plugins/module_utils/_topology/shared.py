@@ -12,21 +12,21 @@ from collections.abc import Iterator
 from typing import Optional, Union
 
 from .._model.errors import Conflict
-from .._model.link import LinkKey
+from .._model.link import Link, LinkKey
 from .._model.plan import World
 from .._model.segment import Segment
 from .._model.service import Service
 from .._model.state import Allocation, NetworkLease
 from .container_files import address_book
 from .nameservice import plan_servers
-from .network import segment
+from .network import neighbours, segment
 from .site import VERSIONS, Site, devices, subnet_of
 
 # So many guests are named in a sentence.
 SAID = 5
 
 
-def follow(site: Site, earlier: Allocation) -> Iterator[Union[Segment, Service]]:
+def follow(site: Site, earlier: Allocation, world: World) -> Iterator[Union[Link, Segment, Service]]:
     """What of other topologies follows from this one's containers on a common network, now or before: their name servers
     know them, and the packet filter of the network's owner counts them in.
     """
@@ -35,6 +35,10 @@ def follow(site: Site, earlier: Allocation) -> Iterator[Union[Segment, Service]]
         names = plan_servers(other, address_book(other))
         for network in other.networks:
             if network.bridged and not network.external and other.device(network) in common:
+                key = LinkKey(None, str(other.device(network)))
+                seen = world.links.get(key)
+                if network.driver == "bridge" and seen and seen.owner == other.owner and not seen.adopted:
+                    yield Link(key, owner=other.owner, neighbours=frozenset(neighbours(other, network)))
                 yield segment(other, network, names.resolvers.get(network.name, {}))
         yield from names.services
 

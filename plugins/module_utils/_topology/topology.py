@@ -92,7 +92,7 @@ class Topology:
         values = [*self.values(site, foreign)] if self.present else []
         self.fresh |= overlay.refounded([value for _what, value in values], world)
         found = [self.wish(what, value) for what, value in values]
-        found += [self.wish(f"topology {value.owner}", value) for value in follow(site, earlier)]
+        found += [self.wish(f"topology {value.owner}", value) for value in follow(site, earlier, world)]
         routes = {value for _what, value in values if isinstance(value, LinkRoute)}
         places = {one.netns for one in site.containers}
         hosts = {*site.peers.values(), *site.peers_before.values()}

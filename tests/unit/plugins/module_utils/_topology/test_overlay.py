@@ -49,7 +49,7 @@ def links(control):
 
 def test_the_run_tells_where_the_others_are():
     bridge, vxlan = links("static")
-    assert bridge.neighbours == {DB}
+    assert bridge.neighbours == {WEB, DB}, "the host knows its own containers, too"
     assert vxlan.forwards == {Forward(DB.mac, PEERS["node2"])} and vxlan.flooding is False
     assert vxlan.port_flooding is False, "what a routing daemon may have left is not used"
 
