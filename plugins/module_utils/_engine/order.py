@@ -4,44 +4,28 @@
 
 # This module util is PRIVATE to the collection: it may change without notice.
 
-"""In which order the steps of a plan are done.
+"""In which order the steps of a plan are done: closed until opened.
 
-Set-up goes from what others stand on to what stands on it; removal the other way round:
+While links go and come, the packet filter lets through what it let through before *and* is to let through afterwards:
+what closes comes before all of that, what opens after it, and what guards goes last. So no link is up and no port is
+reachable before the rules that guard it stand, nor after they have gone, and a run that dies leaves nothing open.
+nftables knows interfaces by name, so a link can be guarded before it is there.
 
- 0  the saved specification: what was chosen for a run that is cut short is chosen again by the next; 5 a WireGuard's key
- 1  what something else is to take the place of; 2 names of namespaces that are to name another one; 3 services that
-    run in a namespace that was deleted
-10  namespaces: links are made in them; 11 second names of them
-20  links and their MTU, those that others stand on first (the planner's order is kept within a step): a child is born with
-    no more than its parent has, and a bridge that was told its own keeps it when a port with less comes
-30  settings of links: a second master, marks
-35  what a WireGuard interface is told: it opens its port as soon as it is up
-40  kernel settings of a link: before its first packet; one that changes others before those (see inheritance.py); 41 and 42
-    forwarding of IPv6, which drops a router's default route unless its link has accept_ra 2 by then
-50  up: routes need it
-60  addresses and routes that go: one of them may come back elsewhere
-70  addresses, then 80 routes: a next hop must be on a link; and what goes with it: entries of a VXLAN, neighbours
-85  services that come or change: the rules send questions to them
-90  a switch that goes: route_localnet is never on without the rules that make it safe
-100 rules: the packets' way is there, so nothing is sent to nowhere; all of a namespace in one transaction
-110 a switch that comes, for the same reason
-112 what lets our packets through other people's filters: they are marked by the rules
-120 hosts files: they name addresses; 122 other files; then 130 and 132 what goes of them
-135 services that go: nobody is sent to them any more
-137 what let our packets through other people's filters
-140 links that go or are given back, then 150 namespaces: after the rules that sent packets there; 155 the key of a WireGuard that is gone
-160 the saved specification, when all of it is gone
-165 the saved specification, where the one before was needed to know what has to go
+Rules are changed in one transaction for each namespace where nothing else happens in between (see _kernel/apply.py), else
+in two, rarely three: CLOSE and GUARD, OPEN, UNGUARD. parts.py divides what belongs to several of them.
 """
 
 from __future__ import annotations
 
+from enum import IntEnum
+
+from .._model.filter import GUARDS
 from .._model.hosts import HostsChange
 from .._model.link import Birth, Link, LinkAddress, LinkNeighbour, LinkRoute, LinkStation, Settings
 from .._model.namespace import Namespace, Sysctl
 from .._model.passage import Passage
 from .._model.plan import Operation
-from .._model.rule import RuleChange, Switch, TableChange
+from .._model.rule import Dnat, RuleChange, Switch, TableChange
 from .._model.segment import SegmentChange
 from .._model.service import ServiceChange
 from .._model.source import SourceRoute
@@ -52,47 +36,154 @@ from .._model.wireguard import TunnelChange
 from .._model.wireguard_key import WireguardKey
 from .inheritance import lateness
 
-RANKS: dict[type, dict[str, int]] = {
-    State: {"create": 0, "set": 0, "delete": 160},
-    Namespace: {"create": 10, "set": 10, "delete": 150, "release": 150},
-    Birth: {"create": 20},
-    Settings: {"set": 30, "release": 140},
-    Sysctl: {"set": 40},
-    TunnelChange: {"set": 35},
-    WireguardKey: {"create": 5, "set": 5, "delete": 155},
-    LinkAddress: {"remove": 60, "add": 70},
-    LinkRoute: {"remove": 60, "add": 80},
-    SourceRoute: {"remove": 60, "add": 80},
-    LinkForward: {"remove": 60, "add": 80},
-    LinkNeighbour: {"remove": 60, "add": 80},
-    LinkStation: {"remove": 60, "add": 80},
-    Link: {"delete": 140},
-    ServiceChange: {"create": 85, "set": 85, "delete": 135},
-    Switch: {"clear": 90, "set": 110},
-    TableChange: {"create": 100, "set": 100, "delete": 100},
-    SegmentChange: {"create": 100, "set": 100, "delete": 100},
-    RuleChange: {"create": 100, "set": 100, "delete": 100},
-    Passage: {"create": 112, "set": 112, "delete": 137},
-    HostsChange: {"create": 120, "set": 120, "delete": 130},
-    TextFile: {"create": 122, "set": 122, "delete": 132},
+
+class Step(IntEnum):
+    """From what others stand on to what stands on it; the planner's order is kept within a step."""
+
+    # What was chosen for a run that is cut short is chosen again by the next.
+    SAVE = 0
+    # What something else is to take the place of; names that are to name another namespace; services in a deleted one.
+    MAKE_WAY = 1
+    MAKE_WAY_FOR_NAME = 2
+    MAKE_WAY_FOR_SERVICE = 3
+    KEY = 5
+    # Links and rules are made in them.
+    NAMESPACE = 10
+    SECOND_NAME = 11
+    # route_localnet is never on without the rules that make it safe. In other people's filters nothing of ours is let through.
+    SWITCH_OFF = 20
+    PASSAGE_GOES = 21
+    # Published ports that go: their address may be another container's in a moment.
+    CLOSE = 23
+    # Tables, filters of bridges, hidden sources: before anything is up that they are about.
+    GUARD = 24
+    # Links are born down, and their MTU: a child has no more than its parent, and a bridge that was told its own keeps
+    # it when a port with less comes. Those that others stand on come first.
+    BIRTH = 30
+    SETTINGS = 32
+    # A WireGuard opens its port as soon as it is up.
+    TUNNEL = 34
+    # Before the first packet. One that changes others before those (see inheritance.py); forwarding of IPv6 one and two
+    # later: it drops a router's default route unless its link has accept_ra 2 by then.
+    SYSCTL = 36
+    # A DHCP client gives its lease back by the link that goes.
+    CLIENT_GOES = 40
+    # What goes is down before anything comes up: an address, an entry or a MAC address may come back elsewhere.
+    DOWN = 42
+    UNSET = 44
+    LINK_GOES = 46
+    # Routes need links that are up, next hops need addresses. Entries of a VXLAN and neighbours come with the routes.
+    UP = 50
+    ADDRESS = 52
+    ROUTE = 54
+    # Questions are sent to name servers that are there.
+    SERVICE = 60
+    # Published ports and other openings: what serves them is there, so nothing is sent to nowhere.
+    OPEN = 70
+    SWITCH_ON = 72
+    # What is let through other people's filters is marked by the rules.
+    PASSAGE = 74
+    # Nobody is sent to these name servers any more.
+    SERVICE_GOES = 76
+    # Nothing is left that they guard.
+    UNGUARD = 80
+    # Hosts files name addresses.
+    HOSTS = 84
+    TEXT = 86
+    HOSTS_GOES = 88
+    TEXT_GOES = 90
+    NAMESPACE_GOES = 92
+    KEY_GOES = 94
+    # The saved specification, when all of it is gone, or where the one before was needed to know what has to go.
+    FORGET = 96
+    SAVE_LAST = 98
+
+
+STEPS: dict[type, dict[str, Step]] = {
+    State: {"create": Step.SAVE, "set": Step.SAVE, "delete": Step.FORGET},
+    Namespace: {
+        "create": Step.NAMESPACE,
+        "set": Step.NAMESPACE,
+        "delete": Step.NAMESPACE_GOES,
+        "release": Step.NAMESPACE_GOES,
+    },
+    Birth: {"create": Step.BIRTH},
+    Settings: {"set": Step.SETTINGS, "release": Step.LINK_GOES},
+    Sysctl: {"set": Step.SYSCTL},
+    TunnelChange: {"set": Step.TUNNEL},
+    WireguardKey: {"create": Step.KEY, "set": Step.KEY, "delete": Step.KEY_GOES},
+    LinkAddress: {"remove": Step.UNSET, "add": Step.ADDRESS},
+    LinkRoute: {"remove": Step.UNSET, "add": Step.ROUTE},
+    SourceRoute: {"remove": Step.UNSET, "add": Step.ROUTE},
+    LinkForward: {"remove": Step.UNSET, "add": Step.ROUTE},
+    LinkNeighbour: {"remove": Step.UNSET, "add": Step.ROUTE},
+    LinkStation: {"remove": Step.UNSET, "add": Step.ROUTE},
+    Link: {"delete": Step.LINK_GOES},
+    ServiceChange: {"create": Step.SERVICE, "set": Step.SERVICE, "delete": Step.SERVICE_GOES},
+    Switch: {"clear": Step.SWITCH_OFF, "set": Step.SWITCH_ON},
+    Passage: {"create": Step.PASSAGE, "set": Step.PASSAGE, "delete": Step.PASSAGE_GOES},
+    HostsChange: {"create": Step.HOSTS, "set": Step.HOSTS, "delete": Step.HOSTS_GOES},
+    TextFile: {"create": Step.TEXT, "set": Step.TEXT, "delete": Step.TEXT_GOES},
 }
-MTU, UP, LAST = 20, 50, 165
-FIRST, FIRST_NAME, FIRST_SERVICE = 1, 2, 3
-SECOND_NAME = {"create": 11, "set": 10, "delete": 150}
-REMOVAL = (60, 130, 132, 135, 137, 140, 150, 155, 160)
+# Which part of a rule's or filter's change comes when.
+RULES = (RuleChange, SegmentChange, TableChange)
+PUBLISHED = {"delete": Step.CLOSE, "set": Step.GUARD, "create": Step.OPEN}
+# All of these have their try; a plan goes on after an error in one of them.
+REMOVAL = frozenset(
+    {
+        Step.PASSAGE_GOES,
+        Step.CLIENT_GOES,
+        Step.UNSET,
+        Step.LINK_GOES,
+        Step.SERVICE_GOES,
+        Step.UNGUARD,
+        Step.HOSTS_GOES,
+        Step.TEXT_GOES,
+        Step.NAMESPACE_GOES,
+        Step.KEY_GOES,
+        Step.FORGET,
+    }
+)
 
 
 def rank(operation: Operation) -> int:
-    if isinstance(operation.value, Namespace) and (operation.first or operation.value.same_as):
-        return FIRST_NAME if operation.first else SECOND_NAME[operation.action]
-    if operation.first and isinstance(operation.value, ServiceChange):
-        return FIRST_SERVICE
+    action, value = operation.action, operation.value
     if operation.first:
-        return FIRST
-    if isinstance(operation.value, State) and operation.value.meanwhile is not None:
-        return LAST
-    if isinstance(operation.value, Sysctl):
-        return RANKS[Sysctl][operation.action] + lateness(operation.value.path)
-    if isinstance(operation.value, Settings) and {"mtu", "up"} & operation.value.changes.keys():
-        return MTU if "mtu" in operation.value.changes else UP
-    return RANKS[type(operation.value)][operation.action]
+        return _making_way(value)
+    if isinstance(value, RULES):
+        return _of_rule(action, value)
+    if isinstance(value, Namespace) and value.same_as and action == "create":
+        return Step.SECOND_NAME
+    if isinstance(value, State) and value.meanwhile is not None:
+        return Step.SAVE_LAST
+    if isinstance(value, ServiceChange) and action == "delete" and value.service.netns is not None:
+        return Step.CLIENT_GOES
+    if isinstance(value, Settings) and "mtu" in value.changes:
+        return Step.BIRTH
+    if isinstance(value, Settings) and "up" in value.changes:
+        return Step.UP if value.changes["up"] else Step.DOWN
+    late = lateness(value.path) if isinstance(value, Sysctl) else 0
+    return STEPS[type(value)][action] + late
+
+
+def _making_way(value: object) -> Step:
+    if isinstance(value, Namespace):
+        return Step.MAKE_WAY_FOR_NAME
+    return Step.MAKE_WAY_FOR_SERVICE if isinstance(value, ServiceChange) else Step.MAKE_WAY
+
+
+def _of_rule(action: str, value: object) -> Step:
+    if isinstance(value, TableChange):
+        return Step.UNGUARD if value.drop or value.bridge is False else Step.GUARD
+    if isinstance(value, RuleChange):
+        if isinstance(value.rule, Dnat):
+            return PUBLISHED[action]
+        return Step.UNGUARD if action == "delete" else Step.GUARD
+    if not isinstance(value, SegmentChange) or action == "create":
+        return Step.GUARD
+    if action == "delete":
+        return Step.UNGUARD
+    if value.add:
+        return Step.GUARD if any(element.set in GUARDS for element in value.add) else Step.OPEN
+    guards = value.remove and all(element.set in GUARDS for element in value.remove)
+    return Step.UNGUARD if guards else Step.GUARD

@@ -43,7 +43,7 @@ from . import (
 )
 from .draft import Draft
 from .inheritance import is_wide, turn
-from .order import rank
+from .parts import in_order
 
 # Who plans which value: a file with question, plan, describe and facts; prepare and finish, where it has a first or a last word.
 PLANNERS: dict[type, ModuleType] = {
@@ -89,8 +89,9 @@ def plan(wanted: Sequence[Wanted], world: World, assume: bool = False) -> Plan:
     for planner in planners:
         if hasattr(planner, "finish"):
             planner.finish(draft)
-    operations = tuple(sorted(draft.operations, key=rank))
-    return Plan(operations, tuple(draft.warnings), draft.world, lambda: tell(wanted, world, draft.world))
+    return Plan(
+        in_order(draft.operations), tuple(draft.warnings), draft.world, lambda: tell(wanted, world, draft.world)
+    )
 
 
 def tell(wanted: Sequence[Wanted], before: World, after: World) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -51,9 +51,13 @@ def settle(draft: Draft, wanted: Sequence[Wanted]) -> None:
         if element.set == nft.LOCALNET and device not in devices and element.comment == nft.TURNED_ON:
             if table.switches.get(device):
                 draft.do(asked, "clear", Switch(netns, device, False), "no published port needs it any more")
-    change = TableChange(netns, remove=remove, add=add, bridge=_bridge(draft, asked, table))
+    bridge = _bridge(draft, asked, table)
+    gone = bridge is False and not (table.empty and table.present and not table.foreign)
+    change = TableChange(netns, remove=remove, add=add, bridge=None if gone else bridge)
     _table(draft, asked, change, table)
     _first(draft, netns)
+    if gone:
+        draft.do(asked, "set", TableChange(netns, bridge=False), "no containers are kept apart any more")
     for device in sorted(devices):
         if _is_off(draft, netns, device, table):
             draft.do(asked, "set", Switch(netns, device, True), "127.0.0.1 is to lead to a published port behind it")
@@ -71,8 +75,7 @@ def _table(draft: Draft, asked: Wanted, change: TableChange, table: Table) -> No
     elif change.remove or change.add:
         draft.do(asked, "set", change, f"what its rules share: {first(change.remove, change.add)}")
     elif change.bridge is not None:
-        why = table.bridge[0] if change.bridge and table.bridge else "for containers that are kept apart"
-        draft.do(asked, "set", change, why if change.bridge else "no containers are kept apart any more")
+        draft.do(asked, "set", change, table.bridge[0] if table.bridge else "for containers that are kept apart")
     if empty and table.foreign:
         draft.warn(
             f"{change}: the last of ours in it is gone, but it stays, for what is not ours in it: {', '.join(table.foreign)}"

@@ -23,7 +23,7 @@ from .._model.namespace import Namespace, NetnsRef, Sysctl
 from .._model.owner import altname
 from .._model.passage import Passage
 from .._model.plan import Operation, World
-from .._model.rule import RuleChange, Switch, TableChange
+from .._model.rule import RuleChange, Switch, Table, TableChange
 from .._model.segment import SegmentChange
 from .._model.service import ServiceChange
 from .._model.source import SourceRoute
@@ -73,6 +73,9 @@ FINE: dict[tuple[type, str], tuple[int, ...]] = {
     (SourceRoute, "add"): (errno.EEXIST,),
 }
 
+# What is changed in nftables.
+RULES = (RuleChange, SegmentChange, TableChange)
+
 # Seconds for which an address that is in use is waited for, and between tries.
 PATIENCE, STEP = 2.0, 0.02
 
@@ -96,18 +99,20 @@ def apply(
 ) -> Iterator[Operation]:
     """Carry out in order, one batch for neighbours of one rank and place; yields each operation that is done.
 
+    Changes of rules that follow each other are one batch, and so one transaction for each namespace, whatever their ranks.
     Errors: stops at the first one, but not among removals, which all have their try: Several at the end.
     """
     room.check(operations)
     service.check(operations)
     wireguard.check(host, operations)
     writer = links.Writer(host, world.links)
+    tables = dict(world.tables)
     late: list[DocknetError] = []
-    for step, some in itertools.groupby(operations, key=rank):
-        for operation, error in answered(host, world, list(some), writer):
+    for _step, some in itertools.groupby(operations, key=lambda one: -1 if isinstance(one.value, RULES) else rank(one)):
+        for operation, error in answered(host, tables, list(some), writer):
             if error is None:
                 yield operation
-            elif step in removal:
+            elif rank(operation) in removal:
                 late.append(error)
             else:
                 raise error
@@ -115,12 +120,12 @@ def apply(
         raise Several(late) if len(late) > 1 else late[0]
 
 
-def answered(host: Places, world: World, operations: list[Operation], writer: links.Writer) -> Done:
+def answered(host: Places, tables: dict[NetnsRef, Table], operations: list[Operation], writer: links.Writer) -> Done:
     """As `step_of`. An error that it raises instead is that of the first operation that has no answer yet: the others of its rank,
     and after a removal the other ranks, still have their turn in this run or in the next one."""
     waiting = {id(operation): operation for operation in operations}
     try:
-        for operation, error in step_of(host, world, operations, writer):
+        for operation, error in step_of(host, tables, operations, writer):
             waiting.pop(id(operation), None)
             yield operation, error
     except DocknetError as error:
@@ -130,8 +135,8 @@ def answered(host: Places, world: World, operations: list[Operation], writer: li
         yield first, refusal(first.what, f"the step {first.action} {first.value} failed", error)
 
 
-def step_of(host: Places, world: World, operations: list[Operation], writer: links.Writer) -> Done:
-    """Each operation of one rank, with its error or None. Operations of a rank are of one family (see _engine/order.py)."""
+def step_of(host: Places, tables: dict[NetnsRef, Table], operations: list[Operation], writer: links.Writer) -> Done:
+    """Each operation of one batch, with its error or None. Operations of a rank are of one family (see _engine/order.py)."""
     sort = type(operations[0].value)
     if sort is Namespace:
         yield from make_namespaces(host, operations)
@@ -139,8 +144,8 @@ def step_of(host: Places, world: World, operations: list[Operation], writer: lin
         yield from write_sysctls(host, operations)
     elif sort is Switch:
         yield from rule.switch(host, operations)
-    elif sort in (RuleChange, SegmentChange, TableChange):
-        yield from rule.change(host, world.tables, operations)
+    elif sort in RULES:
+        yield from rule.change(host, tables, operations)
     elif sort is HostsChange:
         yield from hosts.change(operations)
     elif sort in FILES:

@@ -177,7 +177,10 @@ def _forward() -> list[tuple[str, str]]:
         # What was published, and its answers.
         ("forward", "ct status dnat goto pass"),
         ("forward", "iifname . oifname @apart drop"),
-        ("forward", "ct state established,related goto pass"),
+        # Answers. What a client from elsewhere sends is looked at packet by packet below, so that a connection that once
+        # was let through, or came in while there were no rules, ends when it no longer would be.
+        ("forward", "ct direction reply ct state established goto pass"),
+        ("forward", "ct state related goto pass"),
     ]
     for family, echo in (("ip", "icmp"), ("ip6", "icmpv6")):
         nfproto = {"ip": "ipv4", "ip6": "ipv6"}[family]

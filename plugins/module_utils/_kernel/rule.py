@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from typing import Any, Optional
 
 from .._model.errors import DocknetError, KernelRefused
@@ -22,6 +23,9 @@ from .._model.segment import SegmentChange
 from . import conntrack, nft, paths, sysctl
 from .netlink import NetlinkError, Socket
 from .places import Done, Places
+
+# A table of which not all is known any more.
+STALE = Table()
 
 
 def look(places: Places, question: Question, world: World) -> None:
@@ -36,14 +40,21 @@ def look(places: Places, question: Question, world: World) -> None:
         world.targets.update({(ref, target): way for target, way in ways.items()})
 
 
-def change(places: Places, tables: Mapping[NetnsRef, Table], operations: Sequence[Operation]) -> Done:
-    """Make the changes of each namespace in one transaction; then forget the connections that it decides otherwise."""
+def change(places: Places, tables: dict[NetnsRef, Table], operations: Sequence[Operation]) -> Done:
+    """Make the changes of each namespace in one transaction; then forget the connections that it decides otherwise.
+
+    `tables`: as they are before. One whose source rules are made anew is looked at again when they change a second time.
+    """
     for ref, some in itertools.groupby(sorted(operations, key=_place), key=lambda operation: operation.value.netns):
         steps = list(some)
         error: Optional[DocknetError] = None
         try:
             with _inside(places, ref):
+                if ref in tables and tables[ref] is STALE:
+                    tables[ref] = nft.read(ref)
                 nft.commit(tables.get(ref) or Table(), [step.value for step in steps])
+                if any(isinstance(step.value, RuleChange) and step.value.chain is not None for step in steps):
+                    tables[ref] = STALE
                 changed = list(_changed(steps))
                 if changed:
                     conntrack.forget(changed, _own(places.socket(ref)))
@@ -70,13 +81,14 @@ def _changed(steps: Sequence[Operation]) -> Iterator[tuple[Dnat, Optional[Dnat]]
 
 def _asked_elsewhere(steps: Sequence[Operation]) -> dict[Address, Optional[int]]:
     """Containers whose questions for names go to another port than before: which one."""
-    was: dict[Address, int] = {}
-    now: dict[Address, int] = {}
+    was: dict[str, str] = {}
+    now: dict[str, str] = {}
     for step in steps:
         if isinstance(step.value, SegmentChange):
-            was.update(step.value.before.resolvers if step.value.before else {})
-            now.update({} if step.action == "delete" else step.value.segment.resolvers)
-    return {address: now.get(address) for address in was.keys() | now.keys() if was.get(address) != now.get(address)}
+            was.update((one.key, one.value) for one in step.value.remove if one.set.startswith("resolver_"))
+            now.update((one.key, one.value) for one in step.value.add if one.set.startswith("resolver_"))
+    other = {key for key in was.keys() | now.keys() if was.get(key) != now.get(key)}
+    return {ip_address(key): int(now[key]) if key in now else None for key in other}
 
 
 def _own(socket: Socket) -> set[Address]:

@@ -25,7 +25,8 @@
     encrypted_by      wg-1f0c . 4097
     wireguard         51820                        the UDP port of that
 
-Those whose key does not end in the device say it in their comment.
+Those whose key does not end in the device say it in their comment. Some sets take something away from packets (GUARDS),
+the others let something through.
 """
 
 from __future__ import annotations
@@ -64,6 +65,12 @@ MARK = re.compile(
     rf"{PREFIX}{SEPARATOR}(?P<owner>[A-Za-z0-9_.-]+)(?: on (?P<device>[^ /]+))?(?P<apart> icc=no)?(?P<internal> internal)?"
     r"(?: ip=(?P<ip>[a-z-]+))?(?: ip6=(?P<ip6>[a-z-]+))?"
 )
+# The sets whose elements take something away from packets; those of all other sets let something through.
+GUARDS = frozenset({SEGMENTS, BRIDGE_PORTS, VNIS, ENCRYPTED, "apart", "closed"}) | frozenset(
+    f"{name}_{family}" for name in ("nameserver", "between") for family in ("ip", "ip6")
+)
+# Guards of which the kernel takes no two that overlap.
+RANGES = frozenset({"between_ip", "between_ip6"})
 NAMES = {number: name for name, number in PROTOCOLS.items()}
 MODES = (NAT, UNPROTECTED, ROUTED, ISOLATED)
 

@@ -58,8 +58,8 @@ def test_a_route_s_place_is_free_before_another_link_s_takes_it():
     found = steps(wish(stays), wish(Link(LinkKey(None, "v1"), data=Veth(ETH1)), present=False), world=world)
     assert [one[:2] for one in found] == [
         ("remove", f"route {default('10.0.1.1')} through eth1 in web"),
-        ("add", f"route {default('10.0.0.1')} through eth0 in web"),
         ("delete", "link v1"),
+        ("add", f"route {default('10.0.0.1')} through eth0 in web"),
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.netwright.docknet.plugins.module_utils._engine.order import rank
+from ansible_collections.netwright.docknet.plugins.module_utils._engine.order import Step, rank
 from ansible_collections.netwright.docknet.plugins.module_utils._engine.plan import facts, plan, question
 from ansible_collections.netwright.docknet.plugins.module_utils._model.errors import Conflict, InvalidRequest, Missing
 from ansible_collections.netwright.docknet.plugins.module_utils._model.namespace import Namespace
@@ -119,11 +119,16 @@ def test_a_service_asked_for_in_two_ways_is_an_error():
         plan([want(), want(replace(SERVICE, netns=None))], host())
 
 
-def test_it_starts_before_questions_are_sent_to_it_and_ends_after():
-    start, stop = (
-        plan([want(present=present)], host(*seen)).operations[0] for present, seen in ((True, ()), (False, (SEEN,)))
-    )
-    assert rank(start) < 100 < rank(stop)
+def test_a_name_server_starts_before_questions_are_sent_to_it_and_ends_after_and_is_guarded_all_the_while():
+    server = replace(SERVICE, netns=None)
+    start = plan([want(server)], host()).operations[0]
+    stop = plan([want(server, present=False)], host(replace(SEEN, netns=None))).operations[0]
+    assert Step.GUARD < rank(start) < Step.OPEN < rank(stop) < Step.UNGUARD
+
+
+def test_a_dhcp_client_gives_its_lease_back_before_its_link_goes():
+    stop = plan([want(present=False)], host(SEEN)).operations[0]
+    assert rank(stop) < Step.LINK_GOES
 
 
 def test_what_is_shown():
