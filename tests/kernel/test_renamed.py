@@ -33,7 +33,9 @@ def test_a_renamed_link_is_given_back_its_name_or_deleted(which, way_out):
     topology(DOCUMENT)
     ip = renamed(which)
     said = refused(DOCUMENT)
-    assert 'under another name, "enp0"; rename it back (' in said and said == refused(DOCUMENT, _ansible_check_mode=True)
+    assert 'under another name, "enp0"; rename it back (' in said and said == refused(
+        DOCUMENT, _ansible_check_mode=True
+    )
     commands = said.partition("rename it back (")[2].partition(")")[0].partition(" inside")[0]
     sh(commands.replace("ip ", f"{ip} ") if way_out == "rename" else f"{ip} link delete enp0")
     topology(DOCUMENT)

@@ -154,8 +154,8 @@ class Surroundings:
     `routed`: subnets that other routes lead to, by a next hop or into a tunnel. `servers`: the name servers it
     asks, behind systemd-resolved's stub too; `search` goes with them. `resolver`: the file that names them, links followed;
     None where no file can be made there. `no_resolver`: there is none, or only our stand-in. `nsswitch`: the lines of
-    /etc/nsswitch.conf, None where there is none. `free_ports`: the kernel's range for ports of its own choice, `reserved` what is not for its choice. `uplinks`: links that take a
-    default route from router advertisements, which IPv6 forwarding would end. `states`: every topology saved on the
+    /etc/nsswitch.conf, None where there is none. `free_ports`: the kernel's range for ports of its own choice, `reserved` what is not for
+    its choice. `uplinks`: links that take a default route from router advertisements, which IPv6 forwarding would end. `states`: every topology saved on the
     host, by name. `machine`: what is stable about the host, for addresses that are derived from it. `addresses`: its
     own, on links that are not ours. `inside`: real containers of the topology, by their namespaces. `vnis`: the numbers of
     VXLANs that are not ours, by the link that has each. `underlay` None: there is no other host, or no way to it. `reached`:
