@@ -153,7 +153,8 @@ class Flow:
 
     def __init__(self, here: Site, client: str | None, to: tuple[str, int], server: str, port: int) -> None:
         with here.inside(server):
-            listener = socket.create_server(("", port))
+            family = socket.AF_INET6 if ":" in to[0] else socket.AF_INET
+            listener = socket.create_server(("", port), family=family)
         with listener, here.inside(client):
             self.near = socket.create_connection(to, timeout=2)
             self.far = listener.accept()[0]
