@@ -63,6 +63,10 @@ PLANNERS: dict[type, ModuleType] = {
     State: state,
 }
 
+# Behind all others that stand on nothing. Each change of a source rule carries the whole chain as it is to be, and those that
+# go are carried out after those that come (see order.py).
+LAST = 1000
+
 
 def question(wanted: Sequence[Wanted]) -> Question:
     """All that has to be looked at."""
@@ -170,6 +174,8 @@ def arrange(wanted: Sequence[Wanted]) -> list[Wanted]:
         if isinstance(one.value, Sysctl):
             # What takes addresses away comes before the links, which get them back.
             return (0, 2 + turn(one.value.path)) if is_wide(one.value.path) else (2, turn(one.value.path))
+        if isinstance(one.value, Snat) and not one.present:
+            return (2, LAST)
         return (2, 0)
 
     return sorted(wanted, key=place)

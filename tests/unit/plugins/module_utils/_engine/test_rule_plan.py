@@ -315,6 +315,13 @@ def test_what_is_looked_at():
     assert question([wish(PUBLISHED, present=False)]).targets == set()
 
 
+def test_a_source_rule_that_goes_leaves_one_that_comes_in_the_same_run():
+    other = replace(HIDDEN, source=ip_network("172.18.0.0/16"))
+    todo = plan([wish(HIDDEN, present=False), wish(other)], after([wish(HIDDEN)]))
+    chains = [step.value.chain for step in todo.operations if isinstance(step.value, RuleChange)]
+    assert [snat.source for snat in chains[-1]] == [other.source]
+
+
 def test_facts():
     wanted = [wish(PUBLISHED), wish(HIDDEN, present=False)]
     found = facts(wanted, after(wanted))

@@ -238,7 +238,7 @@ def test_chains_before_and_after_ours_accept_each_bridge():
     assert not steps(plan([wish(FRONT)], world))
     assert [step.value.links for step in plan([wish(BACK)], world).operations[-2:]] == [{FRONT.device, BACK.device}] * 2
     world = after(wish(FRONT), wish(BACK), world=world)
-    assert steps(plan([wish(BACK, present=False)], world))[-3:-1] == [
+    assert steps(plan([wish(BACK, present=False)], world))[:2] == [
         "set passage through chain pre in table inet early",
         "set passage through chain OUTPUT in table ip filter of iptables-legacy",
     ]
