@@ -389,7 +389,8 @@ def test_names_of_outside_are_refused_to_containers_with_internal_networks_only(
     assert shop.dig(SAFE, "safe").data == ["172.22.0.2"]
     both = on("both", "vault", "back")
     shop.run(*CONTAINERS, both)
-    assert shop.dig(both, "elsewhere.example").data == ["192.0.2.7"]
+    assert shop.dig(both, "elsewhere.example", network="back").data == ["192.0.2.7"]
+    assert shop.dig(both, "elsewhere.example", network="vault") == Answer("REFUSED", [])
     assert shop.dig(SAFE, "elsewhere.example") == Answer("REFUSED", [])
 
 

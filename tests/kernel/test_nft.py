@@ -144,7 +144,7 @@ def test_an_elements_value_changes_in_place(program, tmp_path):
 
 
 def test_one_transaction_and_nothing_else(tmp_path):
-    """A thousand ports: one nft that writes, and two that read, before and after. They are as many for one port."""
+    """A thousand ports: one nft that writes, and as many that read as for one port: our table, and chains of others that may drop."""
     calls = counting(tmp_path)
     many = [
         {"host_port": 10000 + 2 * number, "to_ip": f"172.17.{number // 250}.{number % 250 + 2}"}
@@ -153,11 +153,13 @@ def test_one_transaction_and_nothing_else(tmp_path):
     begin = time.monotonic()
     dnat(*many)
     took = time.monotonic() - begin
-    assert calls() == ["-j list table inet docknet", "-f -", "-j list table inet docknet"]
+    done = calls()
+    assert done.count("-f -") == 1 and done.count("-j list table inet docknet") == 2 and len(done) <= 8, done
     assert took < 8  # 1.0 s on the machine this was written on; of that 0.05 s nft's
     begin = time.monotonic()
     assert not dnat(*many).operations
-    assert calls() == ["-j list table inet docknet"]
+    done = calls()
+    assert done.count("-j list table inet docknet") == 1 and "-f -" not in done and len(done) <= 4, done
     assert time.monotonic() - begin < 4
     assert len(sh("nft list map inet docknet tcp_ip").split("comment")) > 1000
     assert sh("nft list chain inet docknet publish").count("\n") < 40
@@ -192,7 +194,8 @@ def fixture_path(monkeypatch):
 def test_check_mode_writes_nothing(tmp_path):
     calls = counting(tmp_path)
     plans = [dnat(WEB, check=True), snat(OUT, check=True)]
-    assert calls() == ["-j list table inet docknet"] * 2
+    done = calls()
+    assert done.count("-j list table inet docknet") == 2 and not [one for one in done if "list" not in one], done
     assert not sh("nft list tables") and open(SWITCH).read() == "0\n"
     for plan, module, options in ((plans[0], dnat, WEB), (plans[1], snat, OUT)):
         assert steps(plan) == steps(module(options))

@@ -56,20 +56,19 @@ def _find() -> Iterator[Gate]:
         known = chain.get("hook") in HOOKS and chain["family"] in FAMILIES
         if known and " ".join(where) not in (TABLE, BRIDGE):
             there.setdefault(where, []).append(chain)
-    flagged = {(one["family"], one["name"]) for one in (_list("tables", "table") if there else ()) if "flags" in one}
     for (family, table), chains in there.items():
         said = xtables.read(xtables.NFT[family], table) if family in xtables.NFT and table in xtables.TABLES else None
         if said is not None:
             yield from said
         else:
-            yield from _native(family, table, chains, (family, table) in flagged and _is_locked(family, table))
+            yield from _native(family, table, chains, _is_locked(family, table))
     for family, programs in xtables.LEGACY.items():
         for table in xtables.legacy_tables(family):
             yield from xtables.read_legacy(family, programs, table)
 
 
 def _is_locked(family: str, table: str) -> bool:
-    """Whether it has the flag owner. In JSON, nft 1.0.6 writes another word for it."""
+    """Whether it has the flag owner. In JSON, nft 1.0.6 writes another word for it, or crashes."""
     lines = _nft(["-t", "list", "table", family, table]).out.splitlines()
     flags = next((line for line in lines if line.strip().startswith("flags ")), "")
     return "owner" in flags.replace(",", " ").replace(";", " ").split()

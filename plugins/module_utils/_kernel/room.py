@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -35,9 +36,11 @@ def check(operations: Sequence[Operation]) -> None:
         except OSError:
             continue  # the write itself says what is wrong
         if status.f_flag & os.ST_RDONLY:
-            raise KernelRefused(operation.what, f"{folder} is on a read-only file system", "mount it writable")
+            why = f"{folder} is on a read-only file system"
+            raise KernelRefused(operation.what, why, "mount it writable", code=errno.EROFS)
         if status.f_blocks and not status.f_bfree:
-            raise KernelRefused(operation.what, f"the file system of {folder} is full", "free space on it")
+            why = f"the file system of {folder} is full"
+            raise KernelRefused(operation.what, why, "free space on it", code=errno.ENOSPC)
 
 
 def _folder(value: Any) -> Optional[str]:

@@ -115,4 +115,4 @@ def _delete(what: str, value: TextFile) -> None:
     if path.startswith("/run/"):
         # Folders that were made for it; whoever has them there makes them at each start.
         with contextlib.suppress(OSError):
-            os.removedirs(os.path.dirname(os.path.dirname(path)))
+            os.removedirs(os.path.dirname(path))
