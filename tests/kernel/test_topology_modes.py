@@ -92,7 +92,9 @@ def test_another_topology_s_network_is_joined_and_left(here, by):
     topology(SHOP)
     with Flow(here, "db", (web, 81), "web", 81) as flow:
         left = steps(gone("farm"))
-        assert {step for step in left if "segment" in step and device in step} == {f"set segment {device}"}, "cow's questions go nowhere"
+        assert {step for step in left if "segment" in step and device in step} == {f"set segment {device}"}, (
+            "cow's questions go nowhere"
+        )
         assert flow.goes_on(), flow.error
     assert portrait() == before and not topology(SHOP)["changed"]
 
