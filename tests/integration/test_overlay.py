@@ -365,7 +365,9 @@ def test_a_dead_host_goes_from_the_inventory(play, lab, net):
         # The gone ones' entries, and an address of each family for those on `net`; b1's new place; who may send to the VXLANs.
         counted = Counter(" ".join(one.split()[:2]) for one in did)
         expected = {"set state": 1, "remove neighbour": 7, "remove forward": 4, "add forward": 1}
-        assert counted == {**expected, "set service": 2, "set segment": 2}, did
+        # A filter's change is told in the parts that close and that open, where something else is done in between.
+        assert 2 <= counted.pop("set segment") <= 4, did
+        assert counted == {**expected, "set service": 2}, did
         about = [one for one in did if not one.startswith("set ")]
         assert all(any(is_about(one, name, net) for name in ("b1", "b2", "b3", "b4", "b5")) for one in about), about
     assert not play(document(places), inventory=inventory).actions("node1")
