@@ -160,11 +160,9 @@ def write(what: str, change: HostsChange) -> None:
                 )
             if seen:
                 _refuse_strange(key, seen)
-                after = _rewrite(seen, change)
+                _rewrite(seen, change)
         if not seen:
             _create(change)
-        elif after is None:
-            _tidy(change)
     except OSError as error:
         raise KernelRefused(what, f"{change.path} cannot be written: {error.strerror}", code=error.errno) from error
     except Damaged as damage:
@@ -172,8 +170,8 @@ def write(what: str, change: HostsChange) -> None:
         raise KernelRefused(what, why, "run again") from damage
 
 
-def _rewrite(seen: files.Plain, change: HostsChange) -> Optional[bytes]:
-    """Returns what the file is to be. One that is removed is emptied too: a process that has it mounted must not keep its names.
+def _rewrite(seen: files.Plain, change: HostsChange) -> None:
+    """A file that is removed is emptied too: a process that has it mounted must not keep its names.
 
     That comes after its name is removed: a run that is killed in between would leave a file without a block, which nobody removes.
     """
@@ -191,7 +189,8 @@ def _rewrite(seen: files.Plain, change: HostsChange) -> Optional[bytes]:
             files.put(seen.file, before, 0)
             os.ftruncate(seen.file, len(before))
         raise
-    return after
+    if after is None:
+        _tidy(change)
 
 
 def replace(file: int, before: bytes, after: bytes, below: bytes) -> None:

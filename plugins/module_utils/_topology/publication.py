@@ -71,7 +71,7 @@ def unserved(site: Site, container: ContainerSpec) -> Iterator[str]:
         return
     why = "none of its networks leads outside"
     if leading:
-        network = next(iter(leading.values())).network
+        network = leading[min(leading)].network
         why = "has no address on the host (inhibit_ipv4)" if network.bridged else "is the LAN itself"
         why = f"network {network.name} {why}"
     yield f"{container.what}.ports: nothing is published, since {why}"
@@ -86,7 +86,7 @@ def unserved_ports(
         if any(addresses[version] for version in translated | routed):
             continue
         version = port.host_ip.version if port.host_ip else 4
-        network = next(iter(leading.values())).network.name
+        network = leading[min(leading)].network.name
         why = f"{port.words} is not published: the container has no way to elsewhere over IPv{version}"
         way_out = f"set enable_ipv{version}: true for network {network}, or publish on an IPv{10 - version} address"
         yield f"{container.what}.ports: {why}; {way_out}"
