@@ -322,6 +322,7 @@ def test_a_network_takes_no_domain_from_the_world(shop):
     assert shop.dig(SAFE, "metadata.vault") == Answer("REFUSED", [])
     shop.run(*(one for one in CONTAINERS if one is not WEB))
     sh("kill $(cat /run/outside-127.0.0.1.pid)")
+    until(lambda: not sh("ss -Hlnu 'src 127.0.0.1 and sport = :53'"))
     world("127.0.0.1", "address=/web.front/192.0.2.8")
     until(lambda: shop.dig(MAIL, "web.front") == Answer("NOERROR", ["192.0.2.8"]))
 
